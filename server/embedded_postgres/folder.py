@@ -22,7 +22,7 @@ import shutil
 import stat
 import tempfile
 import time
-from collections.abc import Generator
+from collections.abc import Collection, Generator
 from pathlib import Path
 from signal import SIGINT, SIGKILL
 
@@ -263,7 +263,9 @@ class Folder:
         prefix = f"cyberhub-{hashlib.sha256(os.fsencode(self.root)).hexdigest()[:8]}-"
         if self._socket.is_symlink():
             target = self._socket.readlink()
-            if target.name.startswith(prefix) and _is_private(target):
+            # Whoever was given the data was given this too.
+            owners = {os.geteuid(), self.data.stat().st_uid}
+            if target.name.startswith(prefix) and _is_private(target, owners):
                 return target
             self._socket.unlink()
         target = Path(tempfile.mkdtemp(prefix=prefix)).resolve()
@@ -312,11 +314,11 @@ def _is_good_for_socket(folder: Path) -> bool:
     return len(os.fsencode(path)) <= _SOCKET_PATH_LIMIT and bool(_PLAIN_PATH.fullmatch(str(path)))
 
 
-def _is_private(folder: Path) -> bool:
+def _is_private(folder: Path, owners: Collection[int]) -> bool:
     """Whether a folder that is named in a link is one that we made, and nobody else's trap."""
     try:
         status = folder.lstat()
     except FileNotFoundError:
         return False
-    is_ours = status.st_uid == os.geteuid() and stat.S_IMODE(status.st_mode) == 0o700
-    return stat.S_ISDIR(status.st_mode) and is_ours
+    is_closed = stat.S_ISDIR(status.st_mode) and stat.S_IMODE(status.st_mode) == 0o700
+    return is_closed and status.st_uid in owners

@@ -90,14 +90,15 @@ def processes_of(data: Path, postmaster: int | None = None) -> list[int]:
 
     Every backend is in a session of its own, so a signal to a group does not reach them.
     """
-    found = []
-    for pid, parent in _all_processes():
-        if pid != os.getpid() and (parent == postmaster or is_postgres_of(pid, data)):
-            found.append(pid)
-    return found
+    return [
+        pid
+        for pid, parent in _all_processes()
+        if postmaster is not None and parent == postmaster or is_postgres_of(pid, data)
+    ]
 
 
 def _all_processes() -> list[tuple[int, int | None]]:
+    """Pairs of pid and parent; no parent where the process went while we looked."""
     if not _PROC.joinpath("self").exists():
         listed = subprocess.run(["ps", "-axo", "pid=,ppid="], capture_output=True, text=True)
         pairs = [line.split() for line in listed.stdout.splitlines()]

@@ -152,6 +152,8 @@ class EmbeddedPostgres:
             status = None if self._process is None else self._process.returncode
             log.error("postgres is down", status=status, restart_in_s=wait_s)
             await asyncio.sleep(wait_s)
+            if self._stopping:
+                return
             failures += 1
             since = time.monotonic()
             try:
