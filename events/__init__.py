@@ -1,0 +1,30 @@
+"""The catalogue: every event and command, who hears it, what it carries.
+
+Nothing else in the service spells an event's name. `docs/events.md` and `/asyncapi.json` are
+made from these classes.
+"""
+
+from events.balance import BalanceUpdated
+from events.base import COMMANDS, EVENTS, Audience, Command, Event, WrongPayload
+from events.cases import CasesUpdated
+from events.connection import AuthExpired, Identify, Ping, Pong, ServerDraining
+from events.drops import DropNew
+from events.inventory import InventoryUpdated
+
+__all__ = [
+    "COMMANDS",
+    "EVENTS",
+    "Audience",
+    "AuthExpired",
+    "BalanceUpdated",
+    "CasesUpdated",
+    "Command",
+    "DropNew",
+    "Event",
+    "Identify",
+    "InventoryUpdated",
+    "Ping",
+    "Pong",
+    "ServerDraining",
+    "WrongPayload",
+]

@@ -1,0 +1,1 @@
+"""Doors: HTTP routes and socket commands, one feature a file."""

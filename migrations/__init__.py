@@ -1,0 +1,1 @@
+"""Alembic migrations, SQL first: each version is a list of statements."""

@@ -1,0 +1,1 @@
+"""The event log and its readers: emitting inside a transaction, relay, cursor, streams."""

@@ -1,0 +1,1 @@
+"""HTTP: routes, sign-in, reading bodies, middlewares, OpenAPI, pages."""

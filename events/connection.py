@@ -1,0 +1,79 @@
+"""Events and commands of the connection itself."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from marshmallow import fields
+
+from events.base import Audience, Command, Event
+from events.fields import Id, IdOrText, Schema, Time
+
+
+@dataclass(frozen=True)
+class AuthExpired(Event):
+    """The token of this connection expired; it loses its rooms after `graceMs` milliseconds."""
+
+    name = "auth:expired"
+    audience = Audience("{sid}")
+    durable = False
+
+    sid: str
+    grace_ms: int
+
+    class Payload(Schema):
+        grace_ms = fields.Integer(required=True, strict=True)
+
+
+@dataclass(frozen=True)
+class ServerDraining(Event):
+    """The server is about to stop; come back after `reconnectInMs` milliseconds."""
+
+    name = "server:draining"
+    audience = Audience("{sid}")
+    durable = False
+
+    sid: str
+    reconnect_in_ms: int
+
+    class Payload(Schema):
+        reconnect_in_ms = fields.Integer(required=True, strict=True)
+
+
+@dataclass(frozen=True)
+class Pong(Event):
+    """The answer to `ping`, with the server's time."""
+
+    name = "pong"
+    audience = Audience("{sid}")
+    durable = False
+
+    sid: str
+    at: datetime
+
+    class Payload(Schema):
+        at = Time(required=True)
+
+
+class Ping(Command):
+    """Ask whether the server is there; it answers with `pong` and an ack."""
+
+    name = "ping"
+
+    class Payload(Schema):
+        pass
+
+    class Answer(Schema):
+        at = Time(required=True)
+
+
+class Identify(Command):
+    """Join the rooms of the member whose token this is; `userId` must be that member's id."""
+
+    name = "user:identify"
+
+    class Payload(Schema):
+        user_id = IdOrText(required=True)
+        token = fields.String(load_default=None, allow_none=True)
+
+    class Answer(Schema):
+        user_id = Id(required=True)

@@ -1,0 +1,183 @@
+"""The wire's own kinds of value: money, ids, times, text.
+
+Bodies are parsed with `NumberText` in place of floats, so that money is read from the digits
+that were sent and never passes through binary floating point.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from marshmallow import Schema as BaseSchema
+from marshmallow import ValidationError, fields, validate
+
+# JSON numbers are doubles in browsers: beyond this an id would change on the way.
+MAX_ID = 2**53 - 1
+# A billion in one movement is a mistake, and keeps sums far from the end of a bigint.
+MAX_MONEY_MINOR = 100_000_000_000
+
+_MONEY = re.compile(r"-?\d{1,15}(\.\d{1,2})?", re.ASCII)
+_FRACTION = re.compile(r"\d(\.\d{1,17})?", re.ASCII)
+_DECIMAL_ID = re.compile(r"[1-9]\d{0,15}", re.ASCII)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_CONTROL_BUT_LINES = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+
+@dataclass(frozen=True, slots=True)
+class NumberText:
+    """A JSON number with a fraction or an exponent, as it was written."""
+
+    text: str
+
+
+def camel_case(name: str) -> str:
+    """`server_seed_hash` → `serverSeedHash`."""
+    head, *tail = name.split("_")
+    return head + "".join(word.capitalize() for word in tail)
+
+
+class Schema(BaseSchema):
+    """Names are snake_case in Python and camelCase on the wire; unknown fields are refused."""
+
+    def on_bind_field(self, field_name: str, field_obj: fields.Field) -> None:
+        if field_obj.data_key is None:
+            field_obj.data_key = camel_case(field_name)
+
+
+class Money(fields.Field[int]):
+    """A JSON number with at most two decimals on the wire, integer minor units inside."""
+
+    default_error_messages = {
+        "invalid": "Must be a number with at most two decimals.",
+        "too_large": "Too large.",
+    }
+
+    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise TypeError(f"money is integer minor units, not {value!r}")
+        whole, cents = divmod(value, 100)
+        return value / 100 if cents else whole
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+    ) -> int:
+        if isinstance(value, int) and not isinstance(value, bool):
+            minor = value * 100
+        elif isinstance(value, NumberText) and _MONEY.fullmatch(value.text):
+            sign = -1 if value.text.startswith("-") else 1
+            whole, _, cents = value.text.lstrip("-").partition(".")
+            minor = sign * (int(whole) * 100 + int(cents.ljust(2, "0")))
+        else:
+            raise self.make_error("invalid")
+        if abs(minor) > MAX_MONEY_MINOR:
+            raise self.make_error("too_large")
+        return minor
+
+
+class Balance(Money):
+    """Money that may sum to more than one movement can carry."""
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+    ) -> int:
+        if isinstance(value, int) and not isinstance(value, bool):
+            return value * 100
+        return super()._deserialize(value, attr, data, **kwargs)
+
+
+class Fraction(fields.Field[float]):
+    """A number from 0 to 1, six decimals."""
+
+    default_error_messages = {"invalid": "Must be a number from 0 to 1."}
+
+    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
+        return value
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+    ) -> float:
+        number: float | None = None
+        if isinstance(value, NumberText):
+            # Shortest form of a small float: Python writes 0.000001 as 1e-06.
+            if _FRACTION.fullmatch(value.text) or value.text == "1e-06":
+                number = float(value.text)
+        elif isinstance(value, int) and not isinstance(value, bool):
+            number = float(value)
+        if number is None or not 0 <= number <= 1:
+            raise self.make_error("invalid")
+        return number
+
+
+class Id(fields.Integer):
+    """A JSON integer from 1 to 2^53−1."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(strict=True, validate=validate.Range(1, MAX_ID), **kwargs)
+
+
+class IdOrText(Id):
+    """An id, or its decimal text."""
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+    ) -> int | None:
+        if isinstance(value, str) and _DECIMAL_ID.fullmatch(value):
+            value = int(value)
+        return super()._deserialize(value, attr, data, **kwargs)
+
+
+class Text(fields.String):
+    """Text that a person typed: no control characters, no lone surrogates, bounded length."""
+
+    default_error_messages = {"control": "Must not contain control characters."}
+
+    def __init__(self, *, min: int = 0, max: int, lines: bool = False, **kwargs: Any) -> None:
+        super().__init__(validate=validate.Length(min, max), **kwargs)
+        self._forbidden = _CONTROL_BUT_LINES if lines else _CONTROL
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+    ) -> str:
+        text = super()._deserialize(value, attr, data, **kwargs)
+        if text is None or self._forbidden.search(text):
+            raise self.make_error("control")
+        return text
+
+
+class Name(Text):
+    """One line of text that is not blank; spaces around it are dropped."""
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+    ) -> str:
+        text = super()._deserialize(value, attr, data, **kwargs).strip()
+        if not text:
+            raise ValidationError("Must not be blank.")
+        return text
+
+
+class Time(fields.Field[datetime]):
+    """An aware time; on the wire ISO 8601 in UTC with `Z` and milliseconds."""
+
+    default_error_messages = {"invalid": "Must be an ISO 8601 time with a zone."}
+
+    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
+        return None if value is None else iso(value)
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+    ) -> datetime:
+        try:
+            moment = datetime.fromisoformat(value)
+        except (TypeError, ValueError):
+            raise self.make_error("invalid") from None
+        if moment.tzinfo is None:
+            raise self.make_error("invalid")
+        return moment.astimezone(UTC)
+
+
+def iso(moment: datetime) -> str:
+    """`2026-11-21T09:30:00.125Z`."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

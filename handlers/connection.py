@@ -1,0 +1,95 @@
+"""The connection: who comes, who it is, who leaves."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+from aiohttp import web
+from socketio.exceptions import ConnectionRefusedError
+
+from events import Identify, Ping, Pong
+from server.errors import ClubError, Forbidden, InvalidToken, Unauthorized
+from server.identity import SignedIn
+from server.keys import ADDRESS, AUTH, SIO, SOCKETS
+from server.realtime.sio import NAMESPACE
+from server.realtime.sockets import Socket
+from server.web.commands import Commands
+
+log = structlog.get_logger(__name__)
+
+commands = Commands()
+
+
+class NotYourself(Forbidden):
+    code = "not_yourself"
+    sentence = "The token is another member's."
+
+
+def bind(app: web.Application) -> None:
+    """Take part in the life of every socket."""
+    sio = app[SIO]
+
+    async def connect(sid: str, environ: dict[str, Any], auth: Any = None) -> None:
+        request = environ["aiohttp.request"]
+        structlog.contextvars.bind_contextvars(sid=sid)
+        try:
+            who = await _who_connects(app, auth)
+        except ClubError as error:
+            log.info("connect refused", code=error.code, address=request[ADDRESS])
+            raise ConnectionRefusedError(str(error), {"code": error.code}) from None
+        if not sio.manager.is_connected(sid, NAMESPACE):
+            # It left while its token was looked at; nobody would take it off the list.
+            return
+        socket = app[SOCKETS].add(sid, request[ADDRESS])
+        if who is not None:
+            await app[SOCKETS].identify(socket, who)
+        log.info(
+            "connected",
+            transport=app[SOCKETS].transport(socket),
+            address=socket.address,
+            member=who.member.id if who else None,
+        )
+
+    async def disconnect(sid: str, reason: str) -> None:
+        socket = app[SOCKETS].remove(sid)
+        if socket is not None:
+            member = socket.who.member.id if socket.who else None
+            log.info("disconnected", sid=sid, reason=reason, member=member)
+
+    sio.on("connect", connect)
+    sio.on("disconnect", disconnect)
+
+
+async def _who_connects(app: web.Application, auth: Any) -> SignedIn | None:
+    token = auth.get("token") if isinstance(auth, dict) else None
+    if token is None:
+        return None
+    if not isinstance(token, str):
+        raise InvalidToken()
+    return await app[AUTH].sign_in(token)
+
+
+@commands.on(Identify)
+async def identify(app: web.Application, socket: Socket, body: dict[str, Any]) -> dict[str, Any]:
+    """Join the rooms of the member whose token this is."""
+    if body["token"] is not None:
+        who = await app[AUTH].sign_in(body["token"])
+    elif socket.who is not None and socket.who.expires_at > datetime.now(UTC):
+        who = socket.who
+    else:
+        raise Unauthorized()
+    # Staff hear players where the club says so, never by taking their place.
+    if who.member.id != body["user_id"]:
+        log.warning("identify refused", member=who.member.id, claimed=body["user_id"])
+        raise NotYourself()
+    await app[SOCKETS].identify(socket, who)
+    log.info("identified", member=who.member.id, role=who.member.role)
+    return {"user_id": who.member.id}
+
+
+@commands.on(Ping)
+async def ping(app: web.Application, socket: Socket, body: dict[str, Any]) -> dict[str, Any]:
+    """Say that the server is there."""
+    now = datetime.now(UTC)
+    await app[SIO].emit(Pong(socket.sid, now))
+    return {"at": now}

@@ -1,0 +1,198 @@
+"""The composition root: puts the parts together. Only the command line and tests import it."""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+from urllib.parse import urlsplit
+
+import structlog
+from aiohttp import web
+
+import handlers.admin
+import handlers.auth
+import handlers.balance
+import handlers.cases
+import handlers.connection
+import handlers.drops
+import handlers.inventory
+import handlers.me
+import handlers.payments
+import handlers.system
+import handlers.updates
+from events import ServerDraining
+from server import keys, migrate
+from server.club import accounts
+from server.config import Config
+from server.db import Database, translated
+from server.errors import DatabaseUnavailable
+from server.realtime.log import EventLog
+from server.realtime.relay import Relay
+from server.realtime.sio import ClubSio
+from server.realtime.sockets import Sockets
+from server.web import middleware, transactions
+from server.web.auth import Authenticator
+from server.web.commands import refuse_unknown
+from server.web.lifecycle import Lifecycle
+from server.web.limits import RateLimits
+from server.web.pages import add_pages
+from server.web.passwords import Passwords
+from server.web.routes import Routes
+from server.web.tokens import Tokens
+
+log = structlog.get_logger(__name__)
+
+DOORS: tuple[Routes, ...] = (
+    handlers.auth.routes,
+    handlers.me.routes,
+    handlers.cases.routes,
+    handlers.balance.routes,
+    handlers.inventory.routes,
+    handlers.payments.routes,
+    handlers.drops.routes,
+    handlers.updates.routes,
+    handlers.admin.routes,
+    handlers.system.routes,
+)
+
+_HOUSEKEEPING_S = 600.0
+
+Prepare = Callable[[web.Application], Awaitable[None]]
+
+
+def create_app(config: Config, *, prepare: Prepare | None = None) -> web.Application:
+    """The application. `prepare` is awaited once, after migrations and before it is ready."""
+    assert config.database_url is not None
+    app = web.Application(
+        middlewares=middleware.ALL, client_max_size=config.body_max_bytes
+    )
+    db = Database(
+        config.database_url, pool_size=config.database_pool, timeout_s=config.database_timeout_s
+    )
+    event_log = EventLog(db)
+    sio = _socketio(config, event_log)
+    app[keys.CONFIG] = config
+    app[keys.DB] = db
+    app[keys.EVENT_LOG] = event_log
+    app[keys.RELAY] = Relay(db, event_log, sio.deliver, poll_s=config.relay_poll_s)
+    app[keys.SIO] = sio
+    app[keys.SOCKETS] = Sockets(sio, grace_s=config.auth_grace_s)
+    app[keys.AUTH] = Authenticator(db, Tokens(config), accounts)
+    app[keys.LIMITS] = RateLimits(config)
+    app[keys.PASSWORDS] = Passwords()
+    app[keys.LIFECYCLE] = Lifecycle()
+    _add_doors(app, config)
+    app.cleanup_ctx.append(_run(prepare))
+    return app
+
+
+def _add_doors(app: web.Application, config: Config) -> None:
+    doors = list(DOORS)
+    if config.demo:
+        doors.append(handlers.payments.demo_routes)
+    if not config.realtime_enabled:
+        doors.append(handlers.system.realtime_off_routes)
+    routes = [route for door in doors for route in door.all]
+    for route in routes:
+        app.router.add_route(route.method, route.path, route.__call__)
+    app[keys.ROUTES] = routes
+    add_pages(app, demo=config.demo)
+    handlers.connection.bind(app)
+    handlers.connection.commands.bind(app)
+    refuse_unknown(app)
+    if config.realtime_enabled:
+        app[keys.SIO].attach(app)
+
+
+def _socketio(config: Config, event_log: EventLog) -> ClubSio:
+    def from_our_pages(origin: str, environ: dict[str, str] | None = None) -> bool:
+        host = (environ or {}).get("HTTP_HOST", "")
+        return urlsplit(origin).netloc == host or origin in config.cors_origins
+
+    return ClubSio(
+        event_log,
+        async_mode="aiohttp",
+        cors_allowed_origins=from_our_pages,
+        transports=list(config.transports),
+        logger=False,
+        engineio_logger=False,
+    )
+
+
+def _run(prepare: Prepare | None) -> Callable[[web.Application], AsyncIterator[None]]:
+    async def run(app: web.Application) -> AsyncIterator[None]:
+        await app[keys.DB].open()
+        tasks = [
+            asyncio.create_task(_get_ready(app, prepare)),
+            asyncio.create_task(_keep_house(app)),
+        ]
+        yield
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        app[keys.PASSWORDS].close()
+        await app[keys.DB].close()
+
+    return run
+
+
+async def _get_ready(app: web.Application, prepare: Prepare | None) -> None:
+    """Migrate as soon as the database answers, then follow the log for the server's life."""
+    lifecycle = app[keys.LIFECYCLE]
+    lifecycle.reason = "migrations are not done"
+    dsn = app[keys.DB].dsn
+    while True:
+        try:
+            with translated():
+                await asyncio.to_thread(migrate.upgrade, dsn)
+            if prepare is not None:
+                await prepare(app)
+            break
+        except DatabaseUnavailable as error:
+            log.warning("waiting for the database", reason=str(error.__cause__))
+            await asyncio.sleep(1.0)
+        except Exception:
+            # The process lives on and says so: an operator finds it degraded, not gone.
+            log.exception("the server cannot get ready")
+            lifecycle.reason = "migration or preparation failed; see the log"
+            return
+    relay = asyncio.create_task(app[keys.RELAY].run())
+    try:
+        await app[keys.RELAY].connected.wait()
+        lifecycle.ready()
+        log.info("ready")
+        await relay
+    finally:
+        relay.cancel()
+
+
+async def _keep_house(app: web.Application) -> None:
+    """Remove idempotency keys that have had their day."""
+    while True:
+        await asyncio.sleep(_HOUSEKEEPING_S)
+        with contextlib.suppress(DatabaseUnavailable):
+            async with app[keys.DB].connection() as connection:
+                await connection.execute(transactions.DELETE_EXPIRED, transactions.KEPT)
+
+
+async def drain(app: web.Application) -> None:
+    """Tell clients to come back later, answer those who wait, close sockets.
+
+    Takes `drain_s` seconds at most; what is left then is cut.
+    """
+    app[keys.LIFECYCLE].drain()
+    app[keys.RELAY].wake_all()
+    sio, sockets = app[keys.SIO], list(app[keys.SOCKETS])
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(app[keys.CONFIG].drain_s):
+            # Spread out, so that they do not all come back in the same second.
+            await asyncio.gather(
+                *(
+                    sio.emit(ServerDraining(each.sid, random.randint(500, 3000)))
+                    for each in sockets
+                )
+            )
+            await asyncio.gather(
+                *(sio.disconnect(each.sid) for each in sockets), return_exceptions=True
+            )
+            await sio.shutdown()

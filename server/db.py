@@ -1,0 +1,147 @@
+"""PostgreSQL: a pool, and transactions with something to do before and after the commit."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+
+import asyncpg
+
+from server.errors import DatabaseUnavailable
+
+# What asyncpg and the operating system raise when the database is away, overloaded or
+# shutting down. Anything else is a defect or a broken rule, and goes on as it is.
+_UNAVAILABLE = (
+    OSError,
+    asyncio.TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.InterfaceError,
+)
+
+# A connection that is lost in the middle of a transaction may have committed: the client is
+# told to try again, and the idempotency key makes that safe.
+
+
+class _Connection(asyncpg.Connection):
+    """A connection that needs no reset between users: nothing here sets session state."""
+
+    def get_reset_query(self) -> str:
+        return ""
+
+
+class Transaction:
+    """An open transaction. What is put in `outbox` is written by the event log before COMMIT."""
+
+    __slots__ = ("connection", "outbox", "execute", "fetch", "fetchrow", "fetchval")
+
+    def __init__(self, connection: Any) -> None:
+        self.connection = connection
+        self.outbox: list[Any] = []
+        self.execute = connection.execute
+        self.fetch = connection.fetch
+        self.fetchrow = connection.fetchrow
+        self.fetchval = connection.fetchval
+
+
+class Database:
+    """The service's door to PostgreSQL.
+
+    `before_commit` hooks are awaited with the open transaction, `after_commit` hooks are called
+    with it once the commit is certain.
+
+    Raises: DatabaseUnavailable, from every method, when PostgreSQL does not answer.
+    """
+
+    def __init__(self, dsn: str, *, pool_size: int = 20, timeout_s: float = 5.0) -> None:
+        self.dsn = dsn
+        self._pool_size = pool_size
+        self._timeout_s = timeout_s
+        self._pool: asyncpg.Pool | None = None
+        self.before_commit: list[Callable[[Transaction], Awaitable[None]]] = []
+        self.after_commit: list[Callable[[Transaction], None]] = []
+
+    async def open(self) -> None:
+        """Make the pool. It connects when first used, so the database may still be away."""
+        self._pool = await asyncpg.create_pool(
+            self.dsn,
+            min_size=0,
+            max_size=self._pool_size,
+            timeout=self._timeout_s,
+            command_timeout=self._timeout_s * 2,
+            connection_class=_Connection,
+            server_settings={"application_name": "cyberhub", "timezone": "UTC"},
+        )
+
+    async def close(self) -> None:
+        """Close the pool; connections that do not end within a second are cut."""
+        if self._pool is not None:
+            try:
+                await asyncio.wait_for(self._pool.close(), 1.0)
+            except _UNAVAILABLE:
+                self._pool.terminate()
+            self._pool = None
+
+    async def connect(self, settings: Mapping[str, str] | None = None) -> Any:
+        """A connection outside the pool, for a task that keeps it."""
+        with translated():
+            return await asyncpg.connect(
+                self.dsn,
+                timeout=self._timeout_s,
+                command_timeout=self._timeout_s * 2,
+                server_settings={
+                    "application_name": "cyberhub",
+                    "timezone": "UTC",
+                    **(settings or {}),
+                },
+            )
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Any]:
+        """A pooled connection for reads that need no transaction."""
+        if self._pool is None:
+            raise DatabaseUnavailable()
+        with translated():
+            async with self._pool.acquire(timeout=self._timeout_s) as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        """A READ COMMITTED transaction: all of it happens, or nothing."""
+        async with self.connection() as connection:
+            async with connection.transaction():
+                tx = Transaction(connection)
+                yield tx
+                for write in self.before_commit:
+                    await write(tx)
+        for told in self.after_commit:
+            told(tx)
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[Any]:
+        """A read-only REPEATABLE READ transaction: every read sees one moment."""
+        async with self.connection() as connection:
+            async with connection.transaction(isolation="repeatable_read", readonly=True):
+                yield connection
+
+    async def answers(self, timeout_s: float = 1.0) -> bool:
+        """Whether the database answers a trivial query within `timeout_s`."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                async with self.connection() as connection:
+                    await connection.fetchval("SELECT 1")
+        except (DatabaseUnavailable, TimeoutError):
+            return False
+        return True
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn what the driver raises when the database is away into DatabaseUnavailable."""
+    try:
+        yield
+    except _UNAVAILABLE as error:
+        raise DatabaseUnavailable() from error

@@ -1,0 +1,116 @@
+"""The demo club: accounts with money, and cases to open."""
+
+import secrets
+from typing import Any
+
+import structlog
+from aiohttp import web
+
+from events import BalanceUpdated, CasesUpdated
+from server.club import accounts, cases, ledger
+from server.config import write_private
+from server.keys import CONFIG, DB, PASSWORDS, SIO
+
+log = structlog.get_logger(__name__)
+
+ACCOUNTS = (
+    ("admin", "admin", 0),
+    ("staff", "staff", 0),
+    ("player1", "member", 500_000),
+    ("player2", "member", 300_000),
+)
+
+
+def _line(
+    name: str, art: str, rarity: str, value: int, weight: int, stock: int | None = None
+) -> dict[str, Any]:
+    return {
+        "name": name,
+        "image": f"/static/art/item-{art}.svg",
+        "rarity": rarity,
+        "value": value,
+        "weight": weight,
+        "stock": stock,
+    }
+
+
+CASES: tuple[dict[str, Any], ...] = (
+    {
+        "name": "Starter",
+        "image": "/static/art/case-starter.svg",
+        "price": 9_900,
+        "items": [
+            _line("Sticker pack", "sticker", "common", 3_000, 420),
+            _line("Energy drink", "energy", "common", 6_000, 300),
+            _line("One hour of play", "hours", "uncommon", 12_000, 200),
+            _line("Bonus coins", "coins", "rare", 30_000, 70),
+            _line("Club T-shirt", "tshirt", "epic", 90_000, 10),
+        ],
+    },
+    {
+        "name": "Neon Night",
+        "image": "/static/art/case-neon.svg",
+        "price": 24_900,
+        "items": [
+            _line("Energy drink", "energy", "common", 6_000, 400),
+            _line("Three hours of play", "hours", "uncommon", 30_000, 350),
+            _line("Bonus coins", "coins", "rare", 60_000, 190),
+            _line("Gaming mouse", "mouse", "epic", 250_000, 50),
+            _line("Headset", "headset", "legendary", 600_000, 10),
+        ],
+    },
+    {
+        "name": "Weekend",
+        "image": "/static/art/case-weekend.svg",
+        "price": 49_900,
+        "items": [
+            _line("Night pass", "hours", "uncommon", 35_000, 560),
+            _line("Club T-shirt", "tshirt", "rare", 60_000, 300),
+            _line("Weapon skin", "skin", "rare", 90_000, 100),
+            _line("Mechanical keyboard", "keyboard", "epic", 450_000, 38),
+            _line("Tournament trophy", "trophy", "legendary", 0, 2, stock=3),
+        ],
+    },
+    {
+        "name": "Legend",
+        "image": "/static/art/case-legend.svg",
+        "price": 149_900,
+        "items": [
+            _line("Weapon skin", "skin", "uncommon", 90_000, 600),
+            _line("Headset", "headset", "rare", 200_000, 300),
+            _line("Mechanical keyboard", "keyboard", "epic", 450_000, 85),
+            _line("Gaming chair", "chair", "legendary", 1_800_000, 12, stock=5),
+            _line("Graphics card", "gpu", "legendary", 6_000_000, 3, stock=1),
+        ],
+    },
+)
+
+
+async def fill(app: web.Application) -> None:
+    """Fill an empty database; one that holds accounts is left as it is.
+
+    Everything goes through the club's own rules: the money through the ledger.
+    """
+    path = app[CONFIG].var_dir / "demo-accounts.json"
+    async with app[DB].connection() as connection:
+        if await accounts.exist(connection):
+            return
+    log.info("filling the demo club")
+    made = {
+        name: {"username": name, "password": secrets.token_urlsafe(9)} for name, _, _ in ACCOUNTS
+    }
+    hashes = {
+        name: await app[PASSWORDS].hash(account["password"]) for name, account in made.items()
+    }
+    sio = app[SIO]
+    # Written first: accounts whose passwords nobody knows would be of no use.
+    write_private(path, made)
+    async with app[DB].transaction() as tx:
+        for name, role, balance_minor in ACCOUNTS:
+            member = await accounts.register(tx, name, hashes[name], role=role)
+            if balance_minor:
+                after = await ledger.post(tx, member.id, balance_minor, "deposit", "demo")
+                await sio.emit(BalanceUpdated(member.id, after), tx=tx)
+        for case in CASES:
+            await cases.create(tx, **case)
+        await sio.emit(CasesUpdated(), tx=tx)

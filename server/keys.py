@@ -1,0 +1,36 @@
+"""Where the parts of the running service hang on the application and on a request."""
+
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+
+from server.config import Config
+
+if TYPE_CHECKING:
+    from server.db import Database
+    from server.realtime.log import EventLog
+    from server.realtime.relay import Relay
+    from server.realtime.sio import ClubSio
+    from server.realtime.sockets import Sockets
+    from server.web.auth import Authenticator
+    from server.web.lifecycle import Lifecycle
+    from server.web.limits import RateLimits
+    from server.web.passwords import Passwords
+
+CONFIG = web.AppKey("config", Config)
+AUTH: "web.AppKey[Authenticator]" = web.AppKey("auth")
+DB: "web.AppKey[Database]" = web.AppKey("db")
+EVENT_LOG: "web.AppKey[EventLog]" = web.AppKey("event_log")
+LIFECYCLE: "web.AppKey[Lifecycle]" = web.AppKey("lifecycle")
+LIMITS: "web.AppKey[RateLimits]" = web.AppKey("limits")
+PASSWORDS: "web.AppKey[Passwords]" = web.AppKey("passwords")
+RELAY: "web.AppKey[Relay]" = web.AppKey("relay")
+ROUTES: "web.AppKey[list[Any]]" = web.AppKey("routes")
+SIO: "web.AppKey[ClubSio]" = web.AppKey("sio")
+SOCKETS: "web.AppKey[Sockets]" = web.AppKey("sockets")
+
+ADDRESS = web.RequestKey("address", str)
+CLAIMS: "web.RequestKey[Any]" = web.RequestKey("claims")
+REQUEST_ID = web.RequestKey("request_id", str)
+ROUTE: "web.RequestKey[Any]" = web.RequestKey("route")
+SIGNED_IN: "web.RequestKey[Any]" = web.RequestKey("signed_in")

@@ -1,0 +1,18 @@
+"""What Prometheus reads at `/metrics`."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+HTTP_REQUESTS = Counter(
+    "cyberhub_http_requests_total", "HTTP answers", ("method", "route", "status")
+)
+SOCKETS_CONNECTED = Gauge(
+    "cyberhub_sockets_connected", "Socket.IO clients connected to this worker"
+)
+EVENTS_DELIVERED = Counter("cyberhub_events_delivered_total", "Events delivered", ("event",))
+COMMIT_TO_DELIVERY = Histogram(
+    "cyberhub_commit_to_delivery_seconds",
+    "From the writing of an event, just before its commit, to its delivery",
+    buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 5, 30),
+)
+OPENINGS = Counter("cyberhub_openings_total", "Cases opened")
+CALLBACKS = Counter("cyberhub_payment_callbacks_total", "Payment callbacks", ("outcome",))

@@ -1,0 +1,200 @@
+"""The event log: written inside the business transaction, numbered after its commit.
+
+Invariants
+    A row is inserted without a position, while the row it tells of is locked. After the commit
+    whoever comes first numbers it: in a READ COMMITTED transaction, under an advisory lock, in
+    id order, from `event_log_head.head`. So positions are given in the order in which rows
+    became visible under a common lock, no position becomes visible below one that was already
+    readable, and a process that dies leaves nothing that the next one does not number.
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from events.base import Event
+from server.db import Database, Transaction
+from server.realtime.cursor import Cursor
+
+# Any constant will do, as long as no other lock of the service has it.
+NUMBERING_LOCK = 0x6C6F67
+
+# Bounds one numbering transaction, and so how long the lock is held.
+_NUMBERING_BATCH = 2000
+
+_APPEND = """
+    INSERT INTO event_log (audience, name, payload)
+    SELECT audience, name, payload::json
+      FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY
+        AS fresh (audience, name, payload, n)
+  ORDER BY n
+"""
+
+_UNNUMBERED = "SELECT EXISTS (SELECT FROM event_log WHERE pos IS NULL)"
+
+_UNNUMBERED_FOR = """
+    SELECT EXISTS (SELECT FROM event_log WHERE pos IS NULL AND audience = ANY($1::text[]))
+"""
+
+# The lock is a statement of its own: one that also numbered would read a snapshot older than
+# the lock. Whoever hears of a position must find it after a crash, whatever the database's
+# default for synchronous_commit is.
+_LOCK = f"""
+    SET LOCAL synchronous_commit = on;
+    SELECT pg_advisory_xact_lock({NUMBERING_LOCK})
+"""
+
+_NUMBER = """
+    WITH fresh AS (
+        SELECT id, row_number() OVER (ORDER BY id) AS n
+          FROM (SELECT id FROM event_log WHERE pos IS NULL ORDER BY id LIMIT $1) AS oldest
+    ), moved AS (
+        UPDATE event_log_head
+           SET head = head + (SELECT count(*) FROM fresh)
+     RETURNING head - (SELECT count(*) FROM fresh) AS base
+    ), numbered AS (
+        UPDATE event_log
+           SET pos = moved.base + fresh.n
+          FROM fresh, moved
+         WHERE event_log.id = fresh.id
+     RETURNING 1
+    )
+    SELECT count(*) FROM numbered
+"""
+
+_HEAD = "SELECT epoch, head, floor FROM event_log_head"
+
+_READ = """
+    SELECT pos, audience, name, payload, at
+      FROM event_log
+     WHERE pos > $1 AND pos <= $2
+  ORDER BY pos
+     LIMIT $3
+"""
+
+_READ_FOR = """
+    SELECT pos, audience, name, payload, at
+      FROM event_log
+     WHERE audience = ANY($4::text[]) AND pos > $1 AND pos <= $2
+  ORDER BY pos
+     LIMIT $3
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Where the log stands: positions from `floor` (exclusive) to `head` can be read."""
+
+    epoch: str
+    head: int
+    floor: int
+
+    @property
+    def cursor(self) -> Cursor:
+        return Cursor(self.epoch, self.head)
+
+    def can_continue(self, cursor: Cursor) -> bool:
+        """Whether everything after `cursor` is still here, and it is a cursor of this log."""
+        return cursor.epoch == self.epoch and self.floor <= cursor.position <= self.head
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedEvent:
+    """An event with its place in the log. `data` is None where the event has no payload."""
+
+    cursor: Cursor
+    audience: str
+    name: str
+    data: Any
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What a reader gets: `cursor` is the place to go on from."""
+
+    events: list[LoggedEvent]
+    cursor: Cursor
+    resync: bool
+    more: bool
+
+
+class EventLog:
+    """Appends in a transaction, numbers after it, reads from a cursor."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        db.before_commit.append(self._write_outbox)
+
+    def append(self, tx: Transaction, event: Event) -> None:
+        """Make the event part of the transaction.
+
+        It is written with the transaction's other events in one statement right before COMMIT,
+        when every row that they tell of is locked. Raises: WrongPayload.
+        """
+        tx.outbox.append((event.room(), event.wire_name(), event.payload()))
+
+    async def _write_outbox(self, tx: Transaction) -> None:
+        if tx.outbox:
+            audiences, names, payloads = zip(*tx.outbox, strict=True)
+            await tx.execute(_APPEND, audiences, names, payloads)
+
+    async def number(self, connection: Any) -> int:
+        """Give positions to committed events that have none; returns to how many."""
+        total = 0
+        while await connection.fetchval(_UNNUMBERED):
+            async with connection.transaction():
+                await connection.execute(_LOCK)
+                numbered = await connection.fetchval(_NUMBER, _NUMBERING_BATCH)
+            total += numbered
+            if numbered < _NUMBERING_BATCH:
+                break
+        return total
+
+    async def head(self, connection: Any) -> Head:
+        return Head(*await connection.fetchrow(_HEAD))
+
+    async def unnumbered_for(self, connection: Any, audiences: Iterable[str]) -> bool:
+        """Whether this connection's snapshot sees an event of theirs without a position."""
+        return bool(await connection.fetchval(_UNNUMBERED_FOR, list(audiences)))
+
+    async def read(
+        self, connection: Any, head: Head, after: int, limit: int, audiences: list[str] | None
+    ) -> list[LoggedEvent]:
+        """Events after a position, oldest first; of the given audiences, or (None) of all.
+
+        `head` was read before: everything up to it is committed and visible.
+        """
+        if audiences is None:
+            rows = await connection.fetch(_READ, after, head.head, limit)
+        else:
+            rows = await connection.fetch(_READ_FOR, after, head.head, limit, audiences)
+        return [
+            LoggedEvent(
+                Cursor(head.epoch, row["pos"]),
+                row["audience"],
+                row["name"],
+                None if row["payload"] is None else json.loads(row["payload"]),
+                row["at"],
+            )
+            for row in rows
+        ]
+
+    async def page(self, after: Cursor | None, audiences: list[str], limit: int) -> Page:
+        """What came after a cursor for these audiences, numbered first.
+
+        Without a cursor: nothing, and the present one. `resync` when the cursor cannot be
+        continued; the present cursor goes with it.
+        """
+        async with self._db.connection() as connection:
+            await self.number(connection)
+            head = await self.head(connection)
+            if after is None:
+                return Page([], head.cursor, resync=False, more=False)
+            if not head.can_continue(after):
+                return Page([], head.cursor, resync=True, more=False)
+            events = await self.read(connection, head, after.position, limit, audiences)
+        more = len(events) == limit
+        return Page(events, events[-1].cursor if more else head.cursor, resync=False, more=more)

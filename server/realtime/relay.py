@@ -1,0 +1,157 @@
+"""The relay: tails the log and delivers to this worker's listeners.
+
+Invariants
+    One task, one connection of its own. Events are delivered in log order, each once. The bell
+    (NOTIFY, or a local commit) only says "look"; a slow poll is the floor under it, so a lost
+    bell costs latency and nothing else. While the database is away the relay keeps its position
+    and goes on from it.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from typing import Any
+
+import structlog
+
+from server.db import Database, Transaction, translated
+from server.errors import DatabaseUnavailable
+from server.realtime.cursor import Cursor
+from server.realtime.log import EventLog, LoggedEvent
+
+log = structlog.get_logger(__name__)
+
+CHANNEL = "event_log"
+_BATCH = 500
+_RECONNECT_S = (0.1, 2.0)
+
+Listener = Callable[[LoggedEvent], Awaitable[None]]
+
+
+class Relay:
+    """Delivers every durable event of the club to `deliver`, and wakes waiting readers."""
+
+    def __init__(
+        self, db: Database, event_log: EventLog, deliver: Listener, *, poll_s: float = 1.0
+    ) -> None:
+        self._db = db
+        self._log = event_log
+        self._deliver = deliver
+        self._poll_s = poll_s
+        self._bell = asyncio.Event()
+        self._waiting: dict[str, set[asyncio.Event]] = {}
+        self._connection: Any = None
+        self._pause_s = _RECONNECT_S[0]
+        self.position: Cursor | None = None
+        self.connected = asyncio.Event()
+        db.after_commit.append(self._committed)
+
+    def _committed(self, tx: Transaction) -> None:
+        if tx.outbox:
+            self.ring()
+
+    def ring(self) -> None:
+        """Look at the log now."""
+        self._bell.set()
+
+    @contextlib.contextmanager
+    def waiting(self, audiences: Iterable[str]) -> Iterator[asyncio.Event]:
+        """An event that is set whenever something for one of the audiences was committed."""
+        bell = asyncio.Event()
+        rooms = tuple(audiences)
+        for room in rooms:
+            self._waiting.setdefault(room, set()).add(bell)
+        try:
+            yield bell
+        finally:
+            for room in rooms:
+                bells = self._waiting[room]
+                bells.discard(bell)
+                if not bells:
+                    del self._waiting[room]
+
+    @property
+    def waiters(self) -> int:
+        """How many readers wait; each waits for `all` among others."""
+        return len(self._waiting.get("all", ()))
+
+    def wake_all(self) -> None:
+        """Wake every waiting reader: the server is about to stop."""
+        for bells in self._waiting.values():
+            for bell in bells:
+                bell.set()
+
+    async def run(self) -> None:
+        """Follow the log until cancelled."""
+        while True:
+            try:
+                with translated():
+                    await self._follow()
+            except DatabaseUnavailable as error:
+                if self.connected.is_set():
+                    log.warning("relay lost the database", reason=str(error.__cause__))
+                self.connected.clear()
+            finally:
+                await self._disconnect()
+            await asyncio.sleep(self._pause_s)
+            self._pause_s = min(self._pause_s * 2, _RECONNECT_S[1])
+
+    async def _follow(self) -> None:
+        self._connection = connection = await self._db.connect({"synchronous_commit": "on"})
+        await connection.add_listener(CHANNEL, self._notified)
+        if self.position is None:
+            # Before numbering: what an earlier process committed and never told comes after.
+            self.position = (await self._log.head(connection)).cursor
+        log.info("relay follows the log", position=str(self.position))
+        self.connected.set()
+        self._pause_s = _RECONNECT_S[0]
+        while True:
+            await self._catch_up(connection)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._poll_s):
+                    await self._bell.wait()
+            self._bell.clear()
+
+    async def _catch_up(self, connection: Any) -> None:
+        assert self.position is not None
+        if await self._log.number(connection):
+            # Only a bell, outside any business transaction: there it would take a lock of the
+            # whole database until the commit.
+            await connection.execute(f"NOTIFY {CHANNEL}")
+        while True:
+            head = await self._log.head(connection)
+            if not head.can_continue(self.position):
+                # Trimmed, restored or replaced: what lies between is gone for everybody, and
+                # readers are told `resync` by their own cursors.
+                log.warning("relay cannot continue", position=str(self.position))
+                self.position = head.cursor
+            if head.head == self.position.position:
+                return
+            events = await self._log.read(
+                connection, head, self.position.position, _BATCH, audiences=None
+            )
+            for event in events:
+                self.position = event.cursor
+                await self._tell(event)
+            if len(events) < _BATCH:
+                self.position = head.cursor
+                return
+
+    async def _tell(self, event: LoggedEvent) -> None:
+        try:
+            await self._deliver(event)
+        except Exception:
+            # One event that cannot be delivered must not hold up the others; clients find it
+            # through their cursor.
+            log.exception("delivery failed", event_name=event.name, position=str(event.cursor))
+        for bell in self._waiting.get(event.audience, ()):
+            bell.set()
+
+    def _notified(self, connection: Any, pid: int, channel: str, payload: str) -> None:
+        if pid != connection.get_server_pid():
+            self._bell.set()
+
+    async def _disconnect(self) -> None:
+        if self._connection is not None:
+            self._connection.terminate()
+            self._connection = None

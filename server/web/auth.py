@@ -1,0 +1,90 @@
+"""Who is asking: the token of a request or a socket becomes a member of the database."""
+
+from typing import Any, Protocol
+
+from aiohttp import web
+
+from server.db import Database, Transaction
+from server.errors import InvalidToken, Unauthorized
+from server.identity import Member, SignedIn
+from server.keys import AUTH, CLAIMS, SIGNED_IN
+from server.web.tokens import Claims, Tokens
+
+
+class Members(Protocol):
+    """Where members are looked up: `server.club.accounts`."""
+
+    async def find(self, connection: Any, user_id: int) -> Member | None: ...
+
+    async def find_foreign(
+        self, connection: Any, issuer: str, subject: str
+    ) -> Member | None: ...
+
+    async def welcome_foreign(self, tx: Transaction, issuer: str, subject: str) -> Member: ...
+
+
+class Authenticator:
+    """Turns a token into a member. The role is read from the database each time."""
+
+    def __init__(self, db: Database, tokens: Tokens, members: Members) -> None:
+        self._db = db
+        self._members = members
+        self.tokens = tokens
+
+    async def sign_in(self, token: str) -> SignedIn:
+        """Raises: TokenExpired, InvalidToken, DatabaseUnavailable."""
+        return await self.member_of(self.tokens.verify(token))
+
+    async def member_of(self, claims: Claims) -> SignedIn:
+        """The member that verified claims are about.
+
+        An identity is (issuer, subject): a foreign subject never matches a local id, and an
+        unknown one becomes a new member. Raises: InvalidToken when the member is gone.
+        """
+        async with self._db.connection() as connection:
+            if claims.issuer is None:
+                member = await self._members.find(connection, int(claims.subject))
+            else:
+                member = await self._members.find_foreign(
+                    connection, claims.issuer, claims.subject
+                )
+        if member is None and claims.issuer is not None:
+            async with self._db.transaction() as tx:
+                member = await self._members.welcome_foreign(tx, claims.issuer, claims.subject)
+        if member is None:
+            raise InvalidToken()
+        return SignedIn(member, claims.expires_at)
+
+
+def bearer_token(request: web.Request) -> str | None:
+    """The token of the Authorization header (RFC 6750 §2.1). Raises: InvalidToken."""
+    header = request.headers.get("Authorization")
+    if header is None:
+        return None
+    scheme, _, token = header.partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise InvalidToken("The Authorization header must read: Bearer <token>.")
+    return token.strip()
+
+
+async def signed_in(request: web.Request) -> SignedIn | None:
+    """Who asks, or None for an anonymous request; looked up once a request."""
+    known: SignedIn | None = request.get(SIGNED_IN)
+    claims: Claims | None = request.get(CLAIMS)
+    if known is None and claims is not None:
+        known = request[SIGNED_IN] = await request.app[AUTH].member_of(claims)
+    return known
+
+
+async def optional_member(request: web.Request) -> Member | None:
+    """The member who asks, where anonymous is welcome too."""
+    who = await signed_in(request)
+    return who and who.member
+
+
+def require_member(request: web.Request) -> Member:
+    """The member who asks; the route's `who` has let only members in."""
+    who: SignedIn | None = request.get(SIGNED_IN)
+    if who is None:
+        raise Unauthorized()
+    return who.member

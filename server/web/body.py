@@ -1,0 +1,78 @@
+"""Reading what a client sent, by a schema."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from aiohttp import web
+from marshmallow import EXCLUDE, RAISE, Schema, ValidationError
+from webargs.aiohttpparser import AIOHTTPParser
+
+from events.fields import NumberText
+from server import strict_json
+from server.errors import Invalid
+
+
+def parse_json(raw: bytes) -> Any:
+    """JSON with fractions kept as they were written. Raises: MalformedJson."""
+    return strict_json.loads(raw, parse_float=NumberText)
+
+
+class _Parser(AIOHTTPParser):
+    DEFAULT_UNKNOWN_BY_LOCATION = {
+        "json": RAISE,
+        # A query may carry what others added, such as a cache buster.
+        "query": EXCLUDE,
+    }
+
+    async def load_json(self, req: web.Request, schema: Schema) -> Any:
+        # Whatever the Content-Type: curl sends a form's unless it is told otherwise.
+        raw = await req.read()
+        return parse_json(raw) if raw.strip() else {}
+
+    def handle_error(
+        self,
+        error: ValidationError,
+        req: web.Request,
+        schema: Schema,
+        *,
+        error_status_code: int | None,
+        error_headers: Mapping[str, str] | None,
+    ) -> Any:
+        raise invalid(next(iter(error.messages.values())))
+
+
+_parser = _Parser()
+
+
+async def read(request: web.Request, schema: type[Schema]) -> dict[str, Any]:
+    """The body, in Python's names. Raises: Invalid, MalformedJson; 413 when it is too large."""
+    body: dict[str, Any] = await _parser.parse(schema(), request, location="json")
+    return body
+
+
+async def query(request: web.Request, schema: type[Schema]) -> dict[str, Any]:
+    """The query's parameters, in Python's names. Raises: Invalid."""
+    values: dict[str, Any] = await _parser.parse(schema(), request, location="query")
+    return values
+
+
+def load(schema: type[Schema], values: Any) -> dict[str, Any]:
+    """What was parsed elsewhere, in Python's names. Raises: Invalid."""
+    try:
+        loaded: dict[str, Any] = schema().load(values)
+    except ValidationError as error:
+        raise invalid(error.messages) from None
+    return loaded
+
+
+def invalid(messages: Any) -> Invalid:
+    """A validation error whose sentence names the first field, for those who read only that."""
+    if not isinstance(messages, dict):
+        messages = {"_schema": messages}
+    name, problem = next(iter(messages.items()))
+    while isinstance(problem, dict):
+        step, problem = next(iter(problem.items()))
+        name = f"{name}.{step}"
+    first = problem[0] if isinstance(problem, list) else problem
+    where = "" if str(name).endswith("_schema") else f"{name}: "
+    return Invalid(f"{where}{first}", fields=messages)

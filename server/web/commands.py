@@ -1,0 +1,76 @@
+"""Socket commands: the twin of HTTP routes. What is raised becomes the ack's envelope."""
+
+import secrets
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from aiohttp import web
+
+from events.base import Command
+from server.errors import ClubError, InternalError, Invalid, Unavailable
+from server.keys import SIO, SOCKETS
+from server.web.body import load
+
+if TYPE_CHECKING:
+    from server.realtime.sockets import Socket
+
+log = structlog.get_logger(__name__)
+
+Handler = Callable[[web.Application, "Socket", dict[str, Any]], Awaitable[dict[str, Any]]]
+
+
+class UnknownEvent(ClubError):
+    code = "unknown_event"
+    sentence = "There is no such event."
+
+
+class Commands:
+    """The commands of one feature, collected by a decorator and bound to the shared `sio`."""
+
+    def __init__(self) -> None:
+        self.all: dict[type[Command], Handler] = {}
+
+    def on(self, command: type[Command]) -> Callable[[Handler], Handler]:
+        def keep(handler: Handler) -> Handler:
+            self.all[command] = handler
+            return handler
+
+        return keep
+
+    def bind(self, app: web.Application) -> None:
+        for command, handler in self.all.items():
+            app[SIO].on(command.name, _acked(app, command, handler))
+
+
+def refuse_unknown(app: web.Application) -> None:
+    """Answer events that nobody handles, instead of silence."""
+
+    async def unknown(event: str, sid: str, *args: Any) -> dict[str, Any]:
+        log.info("unknown event", event_name=str(event)[:100], sid=sid)
+        return UnknownEvent().envelope()
+
+    app[SIO].on("*", unknown)
+
+
+def _acked(app: web.Application, command: type[Command], handler: Handler) -> Any:
+    payload, answer = command.Payload(), command.Answer()
+
+    async def run(sid: str, *args: Any) -> dict[str, Any]:
+        request_id = secrets.token_hex(8)
+        structlog.contextvars.bind_contextvars(request_id=request_id, sid=sid)
+        try:
+            socket = app[SOCKETS].get(sid)
+            if socket is None:
+                raise Unavailable()
+            if len(args) > 1:
+                raise Invalid("The event takes one object.")
+            body = load(type(payload), args[0] if args and args[0] is not None else {})
+            return {"success": True} | answer.dump(await handler(app, socket, body))
+        except ClubError as error:
+            return error.envelope(request_id)
+        except Exception:
+            log.exception("a command failed", command=command.name)
+            return InternalError().envelope(request_id)
+
+    return run

@@ -1,0 +1,29 @@
+"""What state the server is in: starting, ready, draining."""
+
+import asyncio
+from enum import Enum
+
+
+class State(Enum):
+    STARTING = "starting"
+    READY = "ready"
+    DRAINING = "draining"
+
+
+class Lifecycle:
+    """The server's state, and an event for those who wait while it drains."""
+
+    def __init__(self) -> None:
+        self.state = State.STARTING
+        self.reason = "starting"
+        self.draining = asyncio.Event()
+
+    def ready(self) -> None:
+        if self.state is State.STARTING:
+            self.state = State.READY
+            self.reason = ""
+
+    def drain(self) -> None:
+        self.state = State.DRAINING
+        self.reason = "draining"
+        self.draining.set()

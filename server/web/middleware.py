@@ -1,0 +1,216 @@
+"""Around every request: an id, a log line, the caller's address, errors as the envelope."""
+
+import asyncio
+import re
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+from ipaddress import ip_address
+
+import structlog
+from aiohttp import hdrs, web
+
+from server.config import Config
+from server.errors import ClubError, Draining, InternalError, NotFound, Unavailable
+from server.keys import ADDRESS, AUTH, CLAIMS, CONFIG, LIFECYCLE, REQUEST_ID
+from server.metrics import HTTP_REQUESTS
+from server.web.auth import bearer_token
+from server.web.lifecycle import State
+from server.web.transactions import AlreadyAnswered
+
+log = structlog.get_logger(__name__)
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+# Polling is not a slow request, and its errors have a protocol of their own.
+_TRANSPORT = "/socket.io/"
+# What a load balancer, an operator or a browser asks for before the database is there.
+_ALWAYS = re.compile(r"/(health|ready|metrics|static/.*|ws/.*|admin|docs|favicon\.ico)?")
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}", re.ASCII)
+
+
+class MethodNotAllowed(ClubError):
+    status = 405
+    code = "method_not_allowed"
+    sentence = "This method is not allowed here."
+
+
+class BodyTooLarge(ClubError):
+    status = 413
+    code = "body_too_large"
+    sentence = "The body is too large."
+
+
+class BadRequest(ClubError):
+    code = "bad_request"
+    sentence = "The request could not be read."
+
+
+def caller_address(request: web.Request, config: Config) -> str:
+    """Who calls: the peer, or what trusted proxies say of it.
+
+    X-Forwarded-For is read from the right: each trusted proxy vouches for the address before
+    its own. What stands left of the first stranger is anybody's claim.
+    """
+    peer = request.remote or ""
+    hops = [h.strip() for h in ",".join(request.headers.getall("X-Forwarded-For", [])).split(",")]
+    address = peer
+    while _is_trusted(address, config) and hops:
+        hop = hops.pop()
+        if not _is_address(hop):
+            break
+        address = hop
+    return address
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_trusted(text: str, config: Config) -> bool:
+    if not config.trusted_proxies or not _is_address(text):
+        return False
+    address = ip_address(text)
+    return any(address in network for network in config.trusted_proxies)
+
+
+@web.middleware
+async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Give the request an id and an address, and write one line about it."""
+    given = request.headers.get("X-Request-ID", "")
+    request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+    request[REQUEST_ID] = request_id
+    request[ADDRESS] = caller_address(request, request.app[CONFIG])
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(request_id=request_id)
+    if request.path.startswith(_TRANSPORT):
+        return await handler(request)
+    started = time.perf_counter()
+    response = await handler(request)
+    resource = request.match_info.route.resource
+    route = resource.canonical if resource is not None else "unknown"
+    HTTP_REQUESTS.labels(request.method, route, str(response.status)).inc()
+    if not response.prepared:
+        response.headers["X-Request-ID"] = request_id
+    log.info(
+        f"{request.method} {request.path} {response.status}",
+        ms=round((time.perf_counter() - started) * 1000, 1),
+        address=request[ADDRESS],
+    )
+    return response
+
+
+@web.middleware
+async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turn what was raised into the envelope."""
+    if request.path.startswith(_TRANSPORT):
+        return await handler(request)
+    try:
+        return await handler(request)
+    except AlreadyAnswered as answered:
+        return answered.response
+    except ClubError as error:
+        return error_response(request, error)
+    except web.HTTPException as error:
+        if error.status < 400:
+            raise
+        return error_response(request, _of_http(error))
+    except asyncio.CancelledError:
+        raise
+    except Exception:
+        log.exception("a request failed", path=request.path)
+        return error_response(request, InternalError())
+
+
+def _of_http(error: web.HTTPException) -> ClubError:
+    if isinstance(error, web.HTTPNotFound):
+        return NotFound()
+    if isinstance(error, web.HTTPMethodNotAllowed):
+        return MethodNotAllowed()
+    if isinstance(error, web.HTTPRequestEntityTooLarge):
+        return BodyTooLarge()
+    return BadRequest()
+
+
+def error_response(request: web.Request, error: ClubError) -> web.Response:
+    """The envelope of an error, with Retry-After where there is a time to wait."""
+    response = web.json_response(error.envelope(request.get(REQUEST_ID)), status=error.status)
+    if error.retry_after_s is not None:
+        response.headers[hdrs.RETRY_AFTER] = str(error.retry_after_s)
+    if error.status == 401:
+        response.headers[hdrs.WWW_AUTHENTICATE] = "Bearer"
+    return response
+
+
+@web.middleware
+async def cors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Let configured origins in, and nobody else (the Fetch standard's CORS protocol)."""
+    if request.path.startswith(_TRANSPORT):
+        return await handler(request)
+    origin = request.headers.get(hdrs.ORIGIN)
+    allowed = origin is not None and origin in request.app[CONFIG].cors_origins
+    if (
+        allowed
+        and request.method == hdrs.METH_OPTIONS
+        and hdrs.ACCESS_CONTROL_REQUEST_METHOD in request.headers
+    ):
+        response: web.StreamResponse = web.Response(
+            status=204,
+            headers={
+                hdrs.ACCESS_CONTROL_ALLOW_METHODS: "GET, POST, PUT, PATCH, DELETE",
+                hdrs.ACCESS_CONTROL_ALLOW_HEADERS: (
+                    "Authorization, Content-Type, Idempotency-Key, If-None-Match, X-Request-ID"
+                ),
+                hdrs.ACCESS_CONTROL_MAX_AGE: "600",
+            },
+        )
+    else:
+        response = await handler(request)
+    if not response.prepared:
+        response.headers.add(hdrs.VARY, "Origin")
+        if allowed and origin:
+            response.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = origin
+            response.headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = (
+                "ETag, Retry-After, X-Request-ID"
+            )
+    return response
+
+
+@web.middleware
+async def gate(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Refuse what cannot be done now, and whoever shows a bad token."""
+    lifecycle = request.app[LIFECYCLE]
+    if lifecycle.state is not State.READY and not _ALWAYS.fullmatch(request.path):
+        if lifecycle.state is State.DRAINING:
+            if not request.path.startswith(_TRANSPORT):
+                raise Draining()
+        else:
+            unavailable = Unavailable()
+            if request.path.startswith(_TRANSPORT):
+                return error_response(request, unavailable)
+            raise unavailable
+    # A token that is present must be good, also where anonymous is welcome. Sockets carry
+    # theirs inside the protocol.
+    if not request.path.startswith(_TRANSPORT) and (token := bearer_token(request)) is not None:
+        request[CLAIMS] = request.app[AUTH].tokens.verify(token)
+    return await handler(request)
+
+
+@web.middleware
+async def harden(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Headers that keep browsers from guessing and other sites from framing."""
+    response = await handler(request)
+    if not response.prepared:
+        response.headers.setdefault("X-Content-Type-Options", "nosniff")
+        response.headers.setdefault("X-Frame-Options", "DENY")
+        response.headers.setdefault("Referrer-Policy", "no-referrer")
+        if request.path.startswith("/api/"):
+            response.headers.setdefault(hdrs.CACHE_CONTROL, "no-store")
+    return response
+
+
+ALL = (harden, observe, cors, errors, gate)

@@ -1,0 +1,153 @@
+"""`/openapi.json`, made from the routes and their schemas."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any
+
+from apispec import APISpec
+from apispec.ext.marshmallow import MarshmallowPlugin
+from marshmallow import fields as ma
+
+import server
+from events.fields import Balance, Fraction, Money, Schema, Time
+from server.errors import (
+    ClubError,
+    Forbidden,
+    Invalid,
+    InvalidToken,
+    MalformedJson,
+    NotFound,
+    TokenExpired,
+    Unauthorized,
+)
+from server.web import transactions
+from server.web.routes import Route
+
+
+class ErrorAnswer(Schema):
+    """What every refusal looks like."""
+
+    success = ma.Boolean(required=True, metadata={"enum": [False]})
+    error = ma.String(required=True)
+    code = ma.String(required=True)
+    fields = ma.Dict(keys=ma.String())
+    request_id = ma.String()
+
+
+def document(routes: Iterable[Route]) -> dict[str, Any]:
+    """The OpenAPI 3.1 document of the given routes."""
+    spec = new_spec("CyberHub")
+    spec.components.security_scheme(
+        "token", {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+    )
+    spec.components.schema("Error", schema=ErrorAnswer)
+    by_path: dict[str, dict[str, Any]] = defaultdict(dict)
+    for route in routes:
+        if not route.hidden:
+            by_path[route.path][route.method.lower()] = _operation(spec, route)
+    for path, operations in by_path.items():
+        spec.path(path=path, operations=operations)
+    return spec.to_dict()
+
+
+def new_spec(title: str) -> APISpec:
+    """An empty document that knows the wire's own kinds of value."""
+    plugin = MarshmallowPlugin()
+    spec = APISpec(
+        title=title, version=server.__version__, openapi_version="3.1.0", plugins=[plugin]
+    )
+    assert plugin.converter is not None
+    for field in (Money, Balance, Fraction):
+        plugin.converter.field_mapping[field] = ("number", None)
+    plugin.converter.field_mapping[Time] = ("string", "date-time")
+    return spec
+
+
+def _operation(spec: APISpec, route: Route) -> dict[str, Any]:
+    operation: dict[str, Any] = {
+        "operationId": route.handler.__name__,
+        "summary": route.summary,
+        "tags": [route.tag],
+        "responses": {str(route.status): _good_answer(spec, route)} | _errors(route),
+        "parameters": [
+            {"in": "path", "name": name, "required": True, "schema": {"type": "integer"}}
+            for name in _path_names(route.path)
+        ],
+    }
+    if route.tells:
+        names = ", ".join(f"`{event.documented_name()}`" for event in route.tells)
+        operation["description"] = f"Tells {names}."
+    if route.query is not None:
+        operation["parameters"].append({"in": "query", "schema": route.query})
+    if route.moves_money:
+        operation["parameters"].append(
+            {
+                "in": "header",
+                "name": "Idempotency-Key",
+                "required": False,
+                "schema": {"type": "string", "maxLength": 255},
+                "description": "The same key and body get the first answer again for 24 hours.",
+            }
+        )
+    if route.body is not None:
+        operation["requestBody"] = {
+            "required": True,
+            "content": {"application/json": {"schema": route.body}},
+        }
+    operation["security"] = [{"token": []}] if route.who else [{}, {"token": []}]
+    return operation
+
+
+def _good_answer(spec: APISpec, route: Route) -> dict[str, Any]:
+    if route.answer is None:
+        return {"description": "OK"}
+    own = _reference(spec, route.answer)
+    if not route.path.startswith("/api/"):
+        return {"description": "OK", "content": {"application/json": {"schema": own}}}
+    envelope = {"type": "object", "properties": {"success": {"type": "boolean"}}}
+    envelope["required"] = ["success"]
+    return {
+        "description": "OK",
+        "content": {"application/json": {"schema": {"allOf": [envelope, own]}}},
+    }
+
+
+def _reference(spec: APISpec, schema: type[Schema]) -> dict[str, Any]:
+    name = schema.__name__
+    if name not in spec.components.schemas:
+        spec.components.schema(name, schema=schema)
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _errors(route: Route) -> dict[str, Any]:
+    possible: list[type[ClubError]] = [TokenExpired, InvalidToken, *route.errors]
+    if route.who:
+        possible += [Unauthorized, Forbidden]
+    if route.body is not None:
+        possible += [Invalid, MalformedJson]
+    if route.query is not None:
+        possible += [Invalid]
+    if "{" in route.path:
+        possible += [NotFound]
+    if route.moves_money:
+        possible += [
+            transactions.BadIdempotencyKey,
+            transactions.IdempotencyInProgress,
+            transactions.IdempotencyKeyReused,
+        ]
+    by_status: dict[int, set[str]] = defaultdict(set)
+    for error in possible:
+        by_status[error.status].add(error.code)
+    by_status[503] |= {"unavailable", "draining", "database_unavailable"}
+    content = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
+    return {
+        str(status): {
+            "description": ", ".join(f"`{code}`" for code in sorted(codes)),
+            "content": content,
+        }
+        for status, codes in sorted(by_status.items())
+    }
+
+
+def _path_names(path: str) -> list[str]:
+    return [part[1:-1] for part in path.split("/") if part.startswith("{")]

@@ -1,0 +1,76 @@
+"""JSON Web Tokens: our own, and those of configured foreign issuers (RFC 7519)."""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import jwt
+
+from server.config import Config, Issuer
+from server.errors import InvalidToken, TokenExpired
+
+# Never taken from the token (RFC 8725 §3.1).
+_ALGORITHMS = ["HS256"]
+# Headers of 8 KiB are all that aiohttp reads anyway.
+_MAX_LENGTH = 8000
+_OWN_SUBJECT = re.compile(r"[1-9]\d{0,15}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What a valid token says: `issuer` is None for our own tokens."""
+
+    issuer: str | None
+    subject: str
+    expires_at: datetime
+
+
+class Tokens:
+    """Issues our tokens and verifies all that are configured."""
+
+    def __init__(self, config: Config) -> None:
+        self._secret = config.jwt_secret.encode()
+        self._ttl = timedelta(seconds=config.token_ttl_s)
+        self._issuers: dict[str, Issuer] = {each.issuer: each for each in config.issuers}
+
+    def issue(self, user_id: int, *, ttl: timedelta | None = None) -> tuple[str, datetime]:
+        """A token for a member and the time (UTC, whole seconds) until it is valid."""
+        now = datetime.now(UTC).replace(microsecond=0)
+        expires_at = now + (ttl or self._ttl)
+        claims = {"sub": str(user_id), "iat": now, "exp": expires_at}
+        return jwt.encode(claims, self._secret, algorithm="HS256"), expires_at
+
+    def verify(self, token: str) -> Claims:
+        """Raises: TokenExpired, InvalidToken."""
+        try:
+            if len(token) > _MAX_LENGTH:
+                raise InvalidToken()
+            issuer = self._named_issuer(token)
+            if issuer is None:
+                claims = jwt.decode(
+                    token, self._secret, algorithms=_ALGORITHMS, options={"require": ["exp", "sub"]}
+                )
+                if "iss" in claims or not _OWN_SUBJECT.fullmatch(claims["sub"]):
+                    raise InvalidToken()
+            else:
+                claims = jwt.decode(
+                    token,
+                    issuer.secret.encode(),
+                    algorithms=_ALGORITHMS,
+                    issuer=issuer.issuer,
+                    audience=issuer.audience,
+                    options={"require": ["exp", "sub", "iss", "aud"]},
+                )
+                if not claims["sub"] or len(claims["sub"]) > 255 or "\x00" in claims["sub"]:
+                    raise InvalidToken()
+            expires_at = datetime.fromtimestamp(claims["exp"], UTC)
+        except jwt.ExpiredSignatureError:
+            raise TokenExpired() from None
+        except (jwt.InvalidTokenError, ValueError, OverflowError, OSError, RecursionError):
+            raise InvalidToken() from None
+        return Claims(issuer and issuer.issuer, claims["sub"], expires_at)
+
+    def _named_issuer(self, token: str) -> Issuer | None:
+        """The issuer that the token names decides which secret must have signed it."""
+        named = jwt.decode(token, options={"verify_signature": False}).get("iss")
+        return self._issuers.get(named) if isinstance(named, str) else None

@@ -1,0 +1,126 @@
+"""The transaction of a request, and money that moves once.
+
+`Idempotency-Key`: the key and the answer are written in the money's own transaction, so a crash
+or a refusal leaves no key behind. The same key and body get the first answer again.
+"""
+
+import hashlib
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+from aiohttp import web
+
+from server.db import Transaction
+from server.errors import ClubError
+from server.keys import DB
+from server.web.auth import require_member
+from server.web.routes import success
+
+KEPT = timedelta(hours=24)
+
+_KEY = re.compile(r"[\x21-\x7e][\x20-\x7e]{0,254}", re.ASCII)
+
+# hashtextextended gives the 64 bits of one lock; a collision costs a needless 409.
+_TRY_LOCK = "SELECT pg_try_advisory_xact_lock(hashtextextended($1, 0))"
+
+_FIND = """
+    SELECT body_hash, status, answer
+      FROM idempotency
+     WHERE user_id = $1 AND method = $2 AND path = $3 AND key = $4 AND created_at > now() - $5
+"""
+
+_KEEP = """
+    INSERT INTO idempotency (user_id, method, path, key, body_hash, status, answer)
+    VALUES ($1, $2, $3, $4, $5, $6, $7)
+        ON CONFLICT (user_id, method, path, key)
+        DO UPDATE SET body_hash = EXCLUDED.body_hash, status = EXCLUDED.status,
+                      answer = EXCLUDED.answer, created_at = now()
+"""
+
+DELETE_EXPIRED = """
+    DELETE FROM idempotency
+     WHERE ctid = ANY(ARRAY(
+           SELECT ctid FROM idempotency WHERE created_at < now() - $1::interval LIMIT 1000))
+"""
+
+
+class BadIdempotencyKey(ClubError):
+    code = "bad_idempotency_key"
+    sentence = "An Idempotency-Key is 1 to 255 printable ASCII characters."
+
+
+class IdempotencyInProgress(ClubError):
+    status = 409
+    code = "idempotency_in_progress"
+    sentence = "A request with this Idempotency-Key is being worked on."
+
+
+class IdempotencyKeyReused(ClubError):
+    status = 422
+    code = "idempotency_key_reused"
+    sentence = "This Idempotency-Key came before with another body."
+
+
+class AlreadyAnswered(Exception):
+    """The request came before: this is its first answer."""
+
+    def __init__(self, response: web.Response) -> None:
+        super().__init__("answered before")
+        self.response = response
+
+
+class MoneyTransaction:
+    """A transaction that remembers its answer under the request's Idempotency-Key."""
+
+    def __init__(self, request: web.Request, tx: Transaction) -> None:
+        self._request = request
+        self.tx = tx
+        self.response: web.Response | None = None
+
+    def answer(self, **fields: object) -> web.Response:
+        """The answer of the request; sent after the commit."""
+        self.response = success(self._request, **fields)
+        return self.response
+
+
+@asynccontextmanager
+async def transaction(request: web.Request) -> AsyncIterator[Transaction]:
+    """One transaction for the request: all of it happens, or nothing."""
+    async with request.app[DB].transaction() as tx:
+        yield tx
+
+
+@asynccontextmanager
+async def money_transaction(request: web.Request) -> AsyncIterator[MoneyTransaction]:
+    """One transaction that moves money, at most once for each Idempotency-Key.
+
+    Raises: BadIdempotencyKey, IdempotencyInProgress, IdempotencyKeyReused, AlreadyAnswered
+    (which the middleware answers with).
+    """
+    key = request.headers.get("Idempotency-Key")
+    if key is not None and not _KEY.fullmatch(key):
+        raise BadIdempotencyKey()
+    async with request.app[DB].transaction() as tx:
+        money = MoneyTransaction(request, tx)
+        if key is None:
+            yield money
+            return
+        place = (require_member(request).id, request.method, request.path, key)
+        body_hash = hashlib.sha256(await request.read()).digest()
+        if not await tx.fetchval(_TRY_LOCK, "idempotency " + repr(place)):
+            raise IdempotencyInProgress()
+        known = await tx.fetchrow(_FIND, *place, KEPT)
+        if known is not None:
+            if known["body_hash"] != body_hash:
+                raise IdempotencyKeyReused()
+            raise AlreadyAnswered(
+                web.Response(
+                    text=known["answer"], status=known["status"], content_type="application/json"
+                )
+            )
+        yield money
+        if money.response is None:
+            raise TypeError(f"{request.path} moved money without an answer to remember")
+        await tx.execute(_KEEP, *place, body_hash, money.response.status, money.response.text)
