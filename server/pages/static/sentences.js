@@ -10,9 +10,9 @@ function fieldList(fields) {
 
 export function sentence(error) {
   if (error.status === undefined) return error.message;
-  if (error.status === 429) return t("error.rate_limited", { seconds: Math.max(1, Math.ceil(error.retryAfterS)) });
-  if (error.status >= 500 && error.status !== 503) return t("error.internal", { id: error.requestId || error.status });
-  if (error.status === 503) return t("error.draining");
+  if (error.status === 429) return t("error.too_many_requests", { seconds: Math.max(1, Math.ceil(error.retryAfterS)) });
+  if (error.status === 503) return t("error.unavailable");
+  if (error.status >= 500) return t("error.internal", { id: error.requestId || error.status });
   if (Object.keys(error.fields).length) return t("error.validation", { fields: fieldList(error.fields) });
   const key = `error.${error.code}`;
   return knows(key) ? t(key) : error.message;

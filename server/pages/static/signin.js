@@ -17,7 +17,7 @@ export function SignIn({ title, lead, closed }) {
     try {
       await how(username.trim(), password);
     } catch (problem) {
-      setError(problem);
+      setError(problem.code === "validation_failed" ? new Error(t("sign.rules")) : problem);
     }
   };
   return html`
@@ -35,6 +35,7 @@ export function SignIn({ title, lead, closed }) {
           <input name="password" data-testid="password" type="password" autocomplete="current-password" required maxlength="256" />
         <//>
         <${ErrorNote} error=${error} />
+        ${!closed && html`<p class="quiet">${t("sign.rules")}</p>`}
         <div class="row">
           <${Action} kind="primary" type="submit" testid="sign-in" explain>${t("sign.in")}<//>
           ${!closed && html`<${Action} testid="register" onClick=${() => enter(session.register)}>${t("sign.register")}<//>`}

@@ -17,7 +17,9 @@ function Ticket({ entry, onClaim }) {
         <b>${item.name}</b>
         <span class="ticket-line"><${Rarity} of=${item.rarity} /><span class="status">${t(`status.${status}`)}</span></span>
         <span class="quiet">${moment(entry.wonAt)}${from ? ` · ${t("inventory.from", { name: from })}` : ""}</span>
-        ${status === "won" && html`<${Action} kind="slim" testid="claim" onClick=${() => onClaim(entry)}>${t("claim", { amount: money(item.value) })}<//>`}
+        ${status === "won" && (item.value > 0
+          ? html`<${Action} kind="slim" testid="claim" onClick=${() => onClaim(entry)}>${t("claim", { amount: money(item.value) })}<//>`
+          : html`<span class="quiet">${t("inventory.desk.only")}</span>`)}
       </div>
       <div class="ticket-stub" title=${status === "won" ? t("inventory.desk", { id }) : ""}>
         <span aria-hidden="true">№</span><b aria-label=${t("inventory.desk", { id })}>${id}</b>
