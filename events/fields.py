@@ -122,7 +122,7 @@ class IdOrText(Id):
 
     def _deserialize(
         self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
-    ) -> int | None:
+    ) -> int:
         if isinstance(value, str) and _DECIMAL_ID.fullmatch(value):
             value = int(value)
         return super()._deserialize(value, attr, data, **kwargs)

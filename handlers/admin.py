@@ -54,7 +54,7 @@ async def users(request: web.Request) -> web.Response:
 async def connections(request: web.Request) -> web.Response:
     """Who is connected to this worker now."""
     sockets = request.app[SOCKETS]
-    return success(request, connections=[_connection(sockets, each) for each in sockets])
+    return success(request, connections=[_connection(sockets, each) for each in sockets.all()])
 
 
 def _connection(sockets: Sockets, socket: Socket) -> dict[str, Any]:

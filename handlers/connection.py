@@ -11,7 +11,6 @@ from events import Identify, Ping, Pong
 from server.errors import ClubError, Forbidden, InvalidToken, Unauthorized
 from server.identity import SignedIn
 from server.keys import ADDRESS, AUTH, SIO, SOCKETS
-from server.realtime.sio import NAMESPACE
 from server.realtime.sockets import Socket
 from server.web.commands import Commands
 
@@ -37,7 +36,7 @@ def bind(app: web.Application) -> None:
         except ClubError as error:
             log.info("connect refused", code=error.code, address=request[ADDRESS])
             raise ConnectionRefusedError(str(error), {"code": error.code}) from None
-        if not sio.manager.is_connected(sid, NAMESPACE):
+        if not app[SOCKETS].is_there(sid):
             # It left while its token was looked at; nobody would take it off the list.
             return
         socket = app[SOCKETS].add(sid, request[ADDRESS])

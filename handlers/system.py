@@ -87,7 +87,8 @@ async def metrics(request: web.Request) -> web.Response:
 @routes.get("/openapi.json", who=ANYONE, hidden=True)
 async def openapi_json(request: web.Request) -> web.Response:
     """The HTTP interface, as OpenAPI 3.1."""
-    return web.json_response(openapi.document(request.app[ROUTES]))
+    routes: list[Any] = request.app[ROUTES]
+    return web.json_response(openapi.document(routes))
 
 
 @routes.get("/asyncapi.json", who=ANYONE, hidden=True)

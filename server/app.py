@@ -182,7 +182,7 @@ async def drain(app: web.Application) -> None:
     """
     app[keys.LIFECYCLE].drain()
     app[keys.RELAY].wake_all()
-    sio, sockets = app[keys.SIO], list(app[keys.SOCKETS])
+    sio, sockets = app[keys.SIO], app[keys.SOCKETS].all()
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(app[keys.CONFIG].drain_s):
             # Spread out, so that they do not all come back in the same second.

@@ -22,8 +22,9 @@ from server import demo, logs, migrate
 from server.club import accounts, signatures
 from server.config import Config, ConfigError
 from server.db import Database
-from server.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresError
+from server.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresError, FolderInUse
 from server.errors import ClubError
+from server.keys import LIFECYCLE
 from server.web import asyncapi
 from server.web.pages import PagesMissing
 from server.web.passwords import Passwords
@@ -134,18 +135,15 @@ def _database(config: Config):  # type: ignore[no-untyped-def]
 
 
 async def _run_server(config: Config, postgres: EmbeddedPostgres | None) -> None:
-    async def prepare(app: web.Application) -> None:
-        if config.demo:
-            await demo.fill(app)
-            _welcome(config)
-
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    app = composition.create_app(config, prepare=prepare)
+    app = composition.create_app(config, prepare=demo.fill if config.demo else None)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
     await runner.setup()
-    supervision = asyncio.create_task(postgres.supervise()) if postgres else None
+    tasks = [asyncio.create_task(postgres.supervise())] if postgres else []
+    if config.demo:
+        tasks.append(asyncio.create_task(_welcome_when_ready(app, config)))
     try:
         await web.TCPSite(runner, config.host, config.port, backlog=_BACKLOG).start()
         log.info(f"listening on http://{config.host}:{config.port}")
@@ -153,13 +151,18 @@ async def _run_server(config: Config, postgres: EmbeddedPostgres | None) -> None
         log.info("stopping")
         await composition.drain(app)
     finally:
-        if supervision:
-            supervision.cancel()
+        for task in tasks:
+            task.cancel()
         await runner.cleanup()
 
 
 def _progress(message: str) -> None:
     print(message, file=sys.stderr, flush=True)
+
+
+async def _welcome_when_ready(app: web.Application, config: Config) -> None:
+    await app[LIFECYCLE].is_ready.wait()
+    _welcome(config)
 
 
 def _welcome(config: Config) -> None:
@@ -213,12 +216,12 @@ def _with_database(work: Callable[[Database, Config], Awaitable[None]]) -> None:
         async with _open_database(config.with_database(dsn)) as db:
             await work(db, config)
 
-    running = EmbeddedPostgres.running_dsn(config.var_dir / "postgres")
-    if config.database_url is None and running is not None:
-        asyncio.run(run(running))
-        return
-    with _database(config) as (dsn, _):
-        migrate.upgrade(dsn)
+    with contextlib.ExitStack() as stack:
+        try:
+            dsn, _ = stack.enter_context(_database(config))
+            migrate.upgrade(dsn)
+        except FolderInUse:
+            dsn = EmbeddedPostgres(config.var_dir / "postgres").dsn()
         asyncio.run(run(dsn))
 
 

@@ -100,7 +100,7 @@ def _read(env: Env, *, demo: bool) -> Config:
     var_dir = Path(env.str("VAR_DIR", "var")).expanduser()
     jwt_secret = env.str("JWT_SECRET", "")
     payment_secrets = tuple(env.str("PAYMENT_SECRET", "").split())
-    providers = _providers(env.json("PAYMENT_PROVIDERS", "[]"))
+    providers = _providers(env.json("PAYMENT_PROVIDERS", []))
     if demo and not (jwt_secret and payment_secrets):
         kept = _demo_secrets(var_dir)
         jwt_secret = jwt_secret or kept["jwt_secret"]
@@ -111,15 +111,15 @@ def _read(env: Env, *, demo: bool) -> Config:
         raise ConfigError("PAYMENT_SECRET is not set (nor PAYMENT_PROVIDERS).")
     if payment_secrets:
         providers = (Provider("smartshell", payment_secrets), *providers)
-    issuers = tuple(_issuer(each) for each in env.json("JWT_ISSUERS", "[]"))
+    issuers = tuple(_issuer(each) for each in env.json("JWT_ISSUERS", []))
     _check_secret("JWT_SECRET", jwt_secret)
     for issuer in issuers:
         _check_secret(f"JWT_ISSUERS: the secret of {issuer.issuer}", issuer.secret)
     for provider in providers:
         for secret in provider.secrets:
             _check_secret(f"the payment secret of {provider.name}", secret)
-    transports = tuple(env.list("TRANSPORTS", list(TRANSPORTS)))
-    if not transports or set(transports) - set(TRANSPORTS):
+    transports = tuple(_list(env, "TRANSPORTS")) or TRANSPORTS
+    if set(transports) - set(TRANSPORTS):
         raise ConfigError("TRANSPORTS takes websocket and polling, separated by a comma.")
     metrics_access = env.str("METRICS_ACCESS", "anyone")
     if metrics_access not in ("anyone", "admin", "off"):
@@ -146,8 +146,8 @@ def _read(env: Env, *, demo: bool) -> Config:
         pay_url=env.str("PAY_URL", "") or None,
         realtime_enabled=env.bool("REALTIME_ENABLED", True),
         transports=transports,
-        cors_origins=tuple(o.rstrip("/") for o in env.list("CORS_ORIGINS", [])),
-        trusted_proxies=tuple(ip_network(n.strip()) for n in env.list("TRUSTED_PROXIES", [])),
+        cors_origins=tuple(o.rstrip("/") for o in _list(env, "CORS_ORIGINS")),
+        trusted_proxies=tuple(ip_network(n) for n in _list(env, "TRUSTED_PROXIES")),
         body_max_bytes=env.int("BODY_MAX_BYTES", Config.body_max_bytes),
         login_failures_per_name=env.str("LOGIN_FAILURES_PER_NAME", Config.login_failures_per_name),
         login_attempts_per_address=env.str(
@@ -164,6 +164,10 @@ def _read(env: Env, *, demo: bool) -> Config:
         log_level=env.str("LOG_LEVEL", Config.log_level).upper(),
         drain_s=env.float("DRAIN_S", Config.drain_s),
     )
+
+
+def _list(env: Env, name: str) -> list[str]:
+    return [each.strip() for each in env.str(name, "").split(",") if each.strip()]
 
 
 def _demo_secrets(var_dir: Path) -> dict[str, str]:

@@ -131,4 +131,3 @@ def _flat_fields(raw_body: bytes) -> dict[str, str]:
         if _CONTROL.search(value) or _CONTROL.search(name):
             raise Invalid("Control characters are not allowed.", fields={name: ["Control."]})
     return body
-

@@ -5,7 +5,7 @@ and dying with its parent), `folder` (what lies on the disk and who owns it), `s
 life). `processes` holds what they ask of the operating system.
 """
 
-from server.embedded_postgres.errors import EmbeddedPostgresError
+from server.embedded_postgres.errors import EmbeddedPostgresError, FolderInUse
 from server.embedded_postgres.supervisor import EmbeddedPostgres
 
-__all__ = ["EmbeddedPostgres", "EmbeddedPostgresError"]
+__all__ = ["EmbeddedPostgres", "EmbeddedPostgresError", "FolderInUse"]

@@ -28,7 +28,7 @@ from signal import SIGINT, SIGKILL
 
 import structlog
 
-from server.embedded_postgres.errors import EmbeddedPostgresError
+from server.embedded_postgres.errors import EmbeddedPostgresError, FolderInUse
 from server.embedded_postgres.processes import is_postgres_of, processes_of, send
 
 log = structlog.get_logger(__name__)
@@ -84,7 +84,7 @@ class Folder:
             os.close(lock)
             if not isinstance(error, BlockingIOError):
                 raise EmbeddedPostgresError(f"{self.root} cannot be locked: {error}.") from error
-            raise EmbeddedPostgresError(
+            raise FolderInUse(
                 f"The database folder {self.root} is in use by another server (process "
                 f"{owner or 'unknown'}). Stop that one, or choose another folder."
             ) from None

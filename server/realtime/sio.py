@@ -28,7 +28,7 @@ class ClubSio(AsyncServer):
         super().__init__(**options)
         self._event_log = event_log
 
-    async def emit(  # type: ignore[override]
+    async def emit(
         self, event: str | Event, *args: Any, tx: Transaction | None = None, **kwargs: Any
     ) -> None:
         """Emit an event of the catalogue, or (as python-socketio does) a name with data.
@@ -65,4 +65,3 @@ class ClubSio(AsyncServer):
     def room_size(self, room: str | None) -> int:
         """How many sockets of this worker are in a room; None: all of them."""
         return len(self.manager.rooms.get(NAMESPACE, {}).get(room, ()))
-

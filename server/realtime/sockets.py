@@ -13,7 +13,7 @@ import structlog
 from events.connection import AuthExpired
 from server.identity import SignedIn
 from server.metrics import SOCKETS_CONNECTED
-from server.realtime.sio import ClubSio
+from server.realtime.sio import NAMESPACE, ClubSio
 
 log = structlog.get_logger(__name__)
 
@@ -46,8 +46,8 @@ class Sockets:
     def __len__(self) -> int:
         return len(self._by_sid)
 
-    def __iter__(self) -> Any:
-        return iter(list(self._by_sid.values()))
+    def all(self) -> list[Socket]:
+        return list(self._by_sid.values())
 
     def add(self, sid: str, address: str) -> Socket:
         socket = self._by_sid[sid] = Socket(sid, address, datetime.now(UTC))
@@ -63,6 +63,11 @@ class Sockets:
             socket.cancel_timer()
             SOCKETS_CONNECTED.set(len(self._by_sid))
         return socket
+
+    def is_there(self, sid: str) -> bool:
+        """Whether the transport under a socket is still open."""
+        manager = self._sio.manager
+        return manager.eio_sid_from_sid(sid, NAMESPACE) in self._sio.eio.sockets
 
     def transport(self, socket: Socket) -> str:
         """`websocket` or `polling`, as it is now; the socket may have upgraded."""
@@ -121,4 +126,3 @@ class Sockets:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-

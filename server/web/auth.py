@@ -79,7 +79,7 @@ async def signed_in(request: web.Request) -> SignedIn | None:
 async def optional_member(request: web.Request) -> Member | None:
     """The member who asks, where anonymous is welcome too."""
     who = await signed_in(request)
-    return who and who.member
+    return who.member if who is not None else None
 
 
 def require_member(request: web.Request) -> Member:

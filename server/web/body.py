@@ -38,7 +38,8 @@ class _Parser(AIOHTTPParser):
         error_status_code: int | None,
         error_headers: Mapping[str, str] | None,
     ) -> Any:
-        raise invalid(next(iter(error.messages.values())))
+        # webargs puts the fields' messages under the name of the place they were read from.
+        raise invalid(next(iter(error.normalized_messages().values())))
 
 
 _parser = _Parser()

@@ -13,7 +13,7 @@ from server.keys import SIO, SOCKETS
 from server.web.body import load
 
 if TYPE_CHECKING:
-    from server.realtime.sockets import Socket
+    from server.realtime.sockets import Socket  # noqa: F401 (named in a quoted type)
 
 log = structlog.get_logger(__name__)
 

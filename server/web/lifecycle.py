@@ -16,12 +16,14 @@ class Lifecycle:
     def __init__(self) -> None:
         self.state = State.STARTING
         self.reason = "starting"
+        self.is_ready = asyncio.Event()
         self.draining = asyncio.Event()
 
     def ready(self) -> None:
         if self.state is State.STARTING:
             self.state = State.READY
             self.reason = ""
+            self.is_ready.set()
 
     def drain(self) -> None:
         self.state = State.DRAINING

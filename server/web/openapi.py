@@ -6,6 +6,7 @@ from typing import Any
 
 from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
+from marshmallow import Schema as BaseSchema
 from marshmallow import fields as ma
 
 import server
@@ -30,7 +31,8 @@ class ErrorAnswer(Schema):
     success = ma.Boolean(required=True, metadata={"enum": [False]})
     error = ma.String(required=True)
     code = ma.String(required=True)
-    fields = ma.Dict(keys=ma.String())
+    # Named by its key on the wire: a schema's own attribute `fields` is taken.
+    problems = ma.Dict(keys=ma.String(), data_key="fields")
     request_id = ma.String()
 
 
@@ -112,7 +114,7 @@ def _good_answer(spec: APISpec, route: Route) -> dict[str, Any]:
     }
 
 
-def _reference(spec: APISpec, schema: type[Schema]) -> dict[str, Any]:
+def _reference(spec: APISpec, schema: type[BaseSchema]) -> dict[str, Any]:
     name = schema.__name__
     if name not in spec.components.schemas:
         spec.components.schema(name, schema=schema)

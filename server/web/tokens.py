@@ -68,7 +68,7 @@ class Tokens:
             raise TokenExpired() from None
         except (jwt.InvalidTokenError, ValueError, OverflowError, OSError, RecursionError):
             raise InvalidToken() from None
-        return Claims(issuer and issuer.issuer, claims["sub"], expires_at)
+        return Claims(issuer.issuer if issuer else None, claims["sub"], expires_at)
 
     def _named_issuer(self, token: str) -> Issuer | None:
         """The issuer that the token names decides which secret must have signed it."""

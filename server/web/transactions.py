@@ -28,7 +28,8 @@ _TRY_LOCK = "SELECT pg_try_advisory_xact_lock(hashtextextended($1, 0))"
 _FIND = """
     SELECT body_hash, status, answer
       FROM idempotency
-     WHERE user_id = $1 AND method = $2 AND path = $3 AND key = $4 AND created_at > now() - $5
+     WHERE user_id = $1 AND method = $2 AND path = $3 AND key = $4
+       AND created_at > now() - $5::interval
 """
 
 _KEEP = """
@@ -117,7 +118,9 @@ async def money_transaction(request: web.Request) -> AsyncIterator[MoneyTransact
                 raise IdempotencyKeyReused()
             raise AlreadyAnswered(
                 web.Response(
-                    text=known["answer"], status=known["status"], content_type="application/json"
+                    text=known["answer"],
+                    status=known["status"],
+                    content_type="application/json",
                 )
             )
         yield money

@@ -15,6 +15,7 @@ const ACK_TIMEOUT_MS = 5_000;
 const SLOW_START_MS = 5_000; // a blocked path may swallow packets without an answer
 const OFFLINE_AFTER_MS = 30_000; // from then on "reconnecting" would promise too much
 const RENEW_RETRY_MS = 10_000;
+const TOKEN_AT_FAULT = new Set(["unauthorized", "invalid_token", "token_expired"]);
 const LONGEST_TIMER_MS = 3_600_000; // setTimeout overflows at 2^31 ms; an hour is safe and cheap
 
 export const TRANSPORTS = ["polling", "websocket", "updates"];
@@ -164,18 +165,18 @@ export class Realtime {
         return false;
       }
       if (answer.success) return true;
-      if (last || !(await this.#renew())) break;
+      if (last || !TOKEN_AT_FAULT.has(answer.code) || !(await this.#renew())) break;
     }
-    // Refused for good: the session is over, or who renews it is out of reach.
+    // The session is over, or the server cannot tell now: a new connection will.
     if (this.#socket === socket) socket.disconnect();
+    if (!this.#options.transport) this.#startPoll();
     return false;
   }
 
   async #onRefused(socket, error) {
     if (this.#socket !== socket) return;
-    // `data` comes from a server that read the CONNECT: most likely the token is at fault.
     const mayHelp = Date.now() - this.#renewedAt > RENEW_RETRY_MS;
-    if (error.data?.code && this.#options.identity() && mayHelp) await this.#renew();
+    if (TOKEN_AT_FAULT.has(error.data?.code) && mayHelp) await this.#renew();
     // A status means that the server is there and only this path is closed.
     const answered = typeof error.description === "number" && error.description >= 400;
     if (!this.#options.transport && (answered || this.#attempt > 0)) this.#startPoll();
