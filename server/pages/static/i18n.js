@@ -43,8 +43,8 @@ const WORDS = {
   "sign.in": ["Sign in", "Войти"],
   "sign.register": ["Register", "Зарегистрироваться"],
   "sign.rules": [
-    "A name has 3 to 32 letters of one alphabet, digits, “_”, “.” or “-”; a password at least 8 characters.",
-    "Имя: от 3 до 32 букв одного алфавита, цифр, «_», «.» или «-»; пароль: не короче 8 символов.",
+    "To register: a name of 3 to 32 letters of one alphabet, digits, “_”, “.” or “-”, and a password of at least 8 characters.",
+    "Для регистрации: имя от 3 до 32 букв одного алфавита, цифр, «_», «.» или «-»; пароль: не короче 8 символов.",
   ],
   "sign.ended": ["Your session has ended. Please sign in again.", "Сеанс закончился. Войдите снова."],
   "sign.to.open": ["Sign in to open", "Войдите, чтобы открыть"],

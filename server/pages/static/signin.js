@@ -35,11 +35,11 @@ export function SignIn({ title, lead, closed }) {
           <input name="password" data-testid="password" type="password" autocomplete="current-password" required maxlength="256" />
         <//>
         <${ErrorNote} error=${error} />
-        ${!closed && html`<p class="quiet">${t("sign.rules")}</p>`}
         <div class="row">
           <${Action} kind="primary" type="submit" testid="sign-in" explain>${t("sign.in")}<//>
           ${!closed && html`<${Action} testid="register" onClick=${() => enter(session.register)}>${t("sign.register")}<//>`}
         </div>
+        ${!closed && html`<p class="quiet small">${t("sign.rules")}</p>`}
       </form>
     </section>`;
 }

@@ -66,9 +66,9 @@ function Result({ won, onTake, onAgain }) {
   const take = useRef(null);
   useEffect(() => take.current?.focus({ preventScroll: true }), []);
   return html`
-    <div class="won r-${item.rarity}">
-      <p class="won-word">${t("open.won")}</p>
-      <div class="won-art"><${Picture} src=${item.image} size=${180} /></div>
+    <div class="result r-${item.rarity}">
+      <p class="result-word">${t("open.won")}</p>
+      <div class="result-art"><${Picture} src=${item.image} size=${180} /></div>
       <h2 data-testid="reveal-item" data-inventory-id=${inventoryId} aria-live="assertive">${item.name}</h2>
       <p><${Rarity} of=${item.rarity} /> · ${money(item.value)}</p>
       <p class="quiet">${t("open.kept", { id: inventoryId })}</p>
