@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from marshmallow import ValidationError
 
-from events.fields import NumberText, Schema, camel_case
+from events.fields import Schema, camel_case
 
 EVENTS: "dict[str, type[Event]]" = {}
 COMMANDS: "dict[str, type[Command]]" = {}
@@ -69,13 +69,11 @@ class Event:
         """
         if self.Payload is None:
             return None
-        schema = _schema(self.Payload)
         try:
-            text = json.dumps(schema.dump(self), ensure_ascii=False, separators=(",", ":"))
-            schema.load(json.loads(text, parse_float=NumberText))
-        except (ValidationError, TypeError, ValueError, AttributeError) as error:
+            payload = _schema(self.Payload).dump(self)
+        except ValidationError as error:
             raise WrongPayload(f"{self.wire_name()}: {error}") from error
-        return text
+        return json.dumps(payload, ensure_ascii=False, separators=(",", ":"))
 
     @classmethod
     def documented_name(cls) -> str:

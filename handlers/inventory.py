@@ -4,7 +4,7 @@ from aiohttp import web
 from marshmallow import fields, validate
 
 from events import BalanceUpdated, InventoryUpdated
-from events.fields import Balance, Id, Schema
+from events.fields import Balance, Choice, Id, Schema
 from events.views import INVENTORY_STATUSES, InventoryItemView
 from server.club import inventory
 from server.errors import ClubError
@@ -19,7 +19,7 @@ routes = Routes("inventory")
 
 
 class InventoryQuery(PageQuery):
-    status = fields.String(load_default=None, validate=validate.OneOf(INVENTORY_STATUSES))
+    status = Choice(*INVENTORY_STATUSES, load_default=None)
     # A member wants to see all there is; few own more than a page of the largest size.
     limit = fields.Integer(load_default=MAX_LIMIT, validate=validate.Range(1, MAX_LIMIT))
 
@@ -29,7 +29,7 @@ class Claim(Schema):
 
 
 class StatusBody(Schema):
-    status = fields.String(required=True, validate=validate.OneOf(INVENTORY_STATUSES))
+    status = Choice(*INVENTORY_STATUSES, required=True)
 
 
 class InventoryAnswer(Schema):
