@@ -56,6 +56,17 @@ class Schema(BaseSchema):
             field_obj.data_key = camel_case(field_name)
 
 
+_instances: dict[type[BaseSchema], BaseSchema] = {}
+
+
+def instance(schema: type[BaseSchema]) -> BaseSchema:
+    """The one instance of a schema: building it costs ten times what using it does."""
+    known = _instances.get(schema)
+    if known is None:
+        known = _instances[schema] = schema()
+    return known
+
+
 class Money(fields.Field[int]):
     """A JSON number with at most two decimals on the wire, integer minor units inside."""
 
