@@ -1,0 +1,23 @@
+"""What the HTTP tests share: a player, and a connection beside the club's own."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import asyncpg
+import pytest
+
+from tests.club import Club, Person
+
+
+@pytest.fixture
+async def player(club: Club) -> Person:
+    """A new member with 100.00 on the balance."""
+    return await club.person(balance=100, has_password=False)
+
+
+@pytest.fixture
+async def database(dsn: str) -> AsyncIterator[Any]:
+    """A connection of the test's own: to look at rows, and to hold locks at critical points."""
+    connection = await asyncpg.connect(dsn)
+    yield connection
+    await connection.close()
