@@ -6,7 +6,11 @@ from typing import Any
 import asyncpg
 import pytest
 
-from tests.club import Club, Person
+from tests.club import Club, Person, until
+
+_WAITERS = """
+    SELECT count(*) FROM pg_stat_activity WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid))
+"""
 
 
 @pytest.fixture
@@ -21,3 +25,12 @@ async def database(dsn: str) -> AsyncIterator[Any]:
     connection = await asyncpg.connect(dsn)
     yield connection
     await connection.close()
+
+
+async def somebody_waits(database: Any, count: int = 1) -> None:
+    """Until `count` others wait for what this connection has locked: a point held, not guessed."""
+
+    async def they_wait() -> bool:
+        return bool(await database.fetchval(_WAITERS) >= count)
+
+    await until(they_wait, f"{count} wait for this connection's locks")
