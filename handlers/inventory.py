@@ -11,7 +11,7 @@ from server.errors import ClubError
 from server.keys import DB, SIO
 from server.web.auth import require_member
 from server.web.body import query, read
-from server.web.paging import MAX_LIMIT, PageQuery, next_before
+from server.web.paging import MAX_LIMIT, PageQuery, cut
 from server.web.routes import MEMBER, STAFF, Routes, path_id, success
 from server.web.transactions import money_transaction, transaction
 
@@ -56,8 +56,15 @@ async def list_inventory(request: web.Request) -> web.Response:
     member = require_member(request)
     page = await query(request, InventoryQuery)
     async with request.app[DB].connection() as connection:
-        prizes = await inventory.list_prizes(connection, member.id, **page)
-    return success(request, items=prizes, next=next_before(prizes, page["limit"]))
+        found = await inventory.list_prizes(
+            connection,
+            member.id,
+            status=page["status"],
+            before=page["before"],
+            limit=page["limit"] + 1,
+        )
+    prizes, next_ = cut(found, page["limit"])
+    return success(request, items=prizes, next=next_)
 
 
 @routes.get(

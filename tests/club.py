@@ -13,8 +13,9 @@ import socketio
 from aiohttp import web
 
 from server.app import create_app, drain
+from server.club import accounts
 from server.config import Config
-from server.keys import DB, EVENT_LOG, LIFECYCLE, RELAY, SIO
+from server.keys import AUTH, DB, EVENT_LOG, LIFECYCLE, RELAY, SIO
 
 # Every wait in a test ends with this: long enough for a busy machine, and never slept through.
 PATIENCE_S = 10.0
@@ -90,14 +91,26 @@ class Club:
             content = await response.json() if is_json else await response.text()
             return Answer(response.status, content, response.headers)
 
-    async def person(self, *, role: str = "member", balance: float = 0) -> "Person":
-        """A new account, with money on it if asked for."""
+    async def person(
+        self, *, role: str = "member", balance: float = 0, has_password: bool = True
+    ) -> "Person":
+        """A new account, with money on it if asked for.
+
+        One without a password comes at once: argon2 is slow on purpose, and a test that needs
+        many people would be nothing but hashing.
+        """
         username = f"{role}-{next(_names)}"
-        answer = await self.call(
-            "POST", "/api/auth/register", {"username": username, "password": PASSWORD}
-        )
-        assert answer.status == 200, answer.body
-        person = Person(self, answer["user"]["id"], username, answer["token"])
+        if has_password:
+            answer = await self.call(
+                "POST", "/api/auth/register", {"username": username, "password": PASSWORD}
+            )
+            assert answer.status == 200, answer.body
+            person = Person(self, answer["user"]["id"], username, answer["token"])
+        else:
+            async with self.app[DB].transaction() as tx:
+                member = await accounts.register(tx, username, None)
+            token, _ = self.app[AUTH].tokens.issue(member.id)
+            person = Person(self, member.id, username, token)
         if role != "member":
             async with self.app[DB].transaction() as tx:
                 await tx.execute("UPDATE users SET role = $2 WHERE id = $1", person.id, role)

@@ -18,7 +18,7 @@ STATEMENTS = (
         role          text NOT NULL DEFAULT 'member'
                       CONSTRAINT users_role CHECK (role IN ('member', 'staff', 'admin', 'service')),
         balance_minor bigint NOT NULL DEFAULT 0
-                      CONSTRAINT users_balance CHECK (balance_minor BETWEEN 0 AND 9007199254740991),
+                      CONSTRAINT users_balance CHECK (balance_minor BETWEEN 0 AND 7000000000000000),
         created_at    timestamptz NOT NULL DEFAULT now()
     )
     """,

@@ -61,12 +61,23 @@ class Tokens:
                     audience=issuer.audience,
                     options={"require": ["exp", "sub", "iss", "aud"]},
                 )
-                if not claims["sub"] or len(claims["sub"]) > 255 or "\x00" in claims["sub"]:
+                # It becomes a text of the database, which holds neither NUL nor half a pair.
+                subject = claims["sub"].encode()
+                if not 0 < len(subject) <= 255 or b"\x00" in subject:
                     raise InvalidToken()
             expires_at = datetime.fromtimestamp(claims["exp"], UTC)
         except jwt.ExpiredSignatureError:
             raise TokenExpired() from None
-        except (jwt.InvalidTokenError, ValueError, OverflowError, OSError, RecursionError):
+        except (
+            jwt.InvalidTokenError,
+            # What the library lets through and the clock does not: an `exp` of the wrong type,
+            # or beyond the calendar.
+            TypeError,
+            ValueError,
+            OverflowError,
+            OSError,
+            RecursionError,
+        ):
             raise InvalidToken() from None
         return Claims(issuer.issuer if issuer else None, claims["sub"], expires_at)
 
