@@ -36,17 +36,18 @@ function Look({ box, error, commitment, clientSeed, onSeed, onOpen, onTopUp }) {
       <h2>${box.name}</h2>
       <${Odds} items=${box.items} />
       <div class="look-act">
-        <${ErrorNote} error=${error} />
+        <${ErrorNote} error=${error}>
+          ${error?.code === "insufficient_balance" && missing === 0 && html`<${Action} kind="slim" testid="topup-error" onClick=${() => onTopUp(missing)}>${t("topup")}<//>`}
+        <//>
         ${!user
           ? html`<p class="note">${t("sign.to.open")}</p>`
           : html`
+            ${missing > 0 && !error && html`<p class="missing">${t("case.missing", { amount: money(missing) })}</p>`}
             <div class="row">
-              <${Action} kind="primary big" testid="open-case" explain disabled=${soldOut(box) || missing > 0} onClick=${onOpen}>
+              <${Action} kind="primary big" testid="open-case" explain disabled=${soldOut(box)} onClick=${onOpen}>
                 ${soldOut(box) ? t("case.soldout") : t("case.open", { price: money(box.price) })}
               <//>
-              ${missing > 0 && html`
-                <span class="missing">${t("case.missing", { amount: money(missing) })}</span>
-                <${Action} testid="topup-offer" onClick=${() => onTopUp(missing)}>${t("topup")}<//>`}
+              ${missing > 0 && html`<${Action} kind="big" testid="topup-offer" onClick=${() => onTopUp(missing)}>${t("topup")}<//>`}
             </div>
             <details class="seeds">
               <summary>${t("fair.before")}</summary>
