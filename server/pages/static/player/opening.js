@@ -96,6 +96,9 @@ export function CaseDialog({ caseId, onClose, onSpin, onTopUp }) {
   const [commitment, setCommitment] = useState(null);
   const [clientSeed, setClientSeed] = useState(newSeed);
 
+  // Two dialogs follow each other here, so neither knows where the focus was at first.
+  const [cameFrom] = useState(() => document.activeElement);
+  useEffect(() => () => void setTimeout(() => cameFrom?.focus()), []);
   useEffect(() => {
     if (user && stage === "look") nextCommitment().then(setCommitment, () => setCommitment(null));
   }, [user?.id, stage]);
@@ -133,8 +136,10 @@ export function CaseDialog({ caseId, onClose, onSpin, onTopUp }) {
           : html`<p class="note" role="status">${t("case.gone")}</p>`}
       <//>`;
   }
+  // Escape during the reel skips it; the draw itself cannot be left.
+  const leave = stage === "reel" ? () => setStage("won") : onClose;
   return html`
-    <${Dialog} key="reveal" label=${box.name} kind="wide stage" testid="reveal" locked=${stage !== "won"} onClose=${onClose}>
+    <${Dialog} key="reveal" label=${box.name} kind="wide stage" testid="reveal" locked=${stage === "drawing"} onClose=${leave}>
       ${stage === "drawing" && html`
         <div class="drawing"><${Picture} src=${box.image} fallback="/static/art/case-starter.svg" size=${200} /><p role="status">${t("open.drawing")}</p></div>`}
       ${stage === "reel" && html`<${Reel} items=${box.items} item=${won.item} onDone=${() => setStage("won")} />`}
