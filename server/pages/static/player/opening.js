@@ -37,7 +37,7 @@ function Look({ box, error, commitment, clientSeed, onSeed, onOpen, onTopUp }) {
       <${Odds} items=${box.items} />
       <div class="look-act">
         <${ErrorNote} error=${error}>
-          ${error?.code === "insufficient_balance" && missing === 0 && html`<${Action} kind="slim" testid="topup-error" onClick=${() => onTopUp(missing)}>${t("topup")}<//>`}
+          ${error?.code === "insufficient_balance" && missing === 0 && html`<${Action} kind="slim" testid="topup-offer" onClick=${() => onTopUp(missing)}>${t("topup")}<//>`}
         <//>
         ${!user
           ? html`<p class="note">${t("sign.to.open")}</p>`
