@@ -132,7 +132,7 @@ export function CaseDialog({ caseId, onClose, onSpin, onTopUp }) {
       <${Dialog} key="look" label=${box?.name ?? ""} kind="wide" onClose=${onClose}>
         ${current
           ? html`<${Look} box=${current} error=${error} commitment=${commitment} clientSeed=${clientSeed}
-              onSeed=${setClientSeed} onOpen=${open} onTopUp=${onTopUp} />`
+              onSeed=${setClientSeed} onOpen=${open} onTopUp=${(missing) => (setError(null), onTopUp(missing))} />`
           : html`<p class="note" role="status">${t("case.gone")}</p>`}
       <//>`;
   }
