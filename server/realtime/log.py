@@ -60,7 +60,7 @@ _NUMBER = """
         UPDATE event_log
            SET pos = moved.base + fresh.n
           FROM fresh, moved
-         WHERE event_log.id = fresh.id
+         WHERE event_log.id = fresh.id AND event_log.pos IS NULL
      RETURNING epoch, pos, audience, name, payload, at
     )
     SELECT epoch, pos, audience, name, payload, at FROM numbered ORDER BY pos
