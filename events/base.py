@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from marshmallow import ValidationError
 
-from events.fields import NumberText, Schema, camel_case
+from events.fields import Schema, camel_case, instance
 
 EVENTS: "dict[str, type[Event]]" = {}
 COMMANDS: "dict[str, type[Command]]" = {}
@@ -69,13 +69,11 @@ class Event:
         """
         if self.Payload is None:
             return None
-        schema = _schema(self.Payload)
         try:
-            text = json.dumps(schema.dump(self), ensure_ascii=False, separators=(",", ":"))
-            schema.load(json.loads(text, parse_float=NumberText))
-        except (ValidationError, TypeError, ValueError, AttributeError) as error:
+            payload = instance(self.Payload).dump(self)
+        except ValidationError as error:
             raise WrongPayload(f"{self.wire_name()}: {error}") from error
-        return text
+        return json.dumps(payload, ensure_ascii=False, separators=(",", ":"))
 
     @classmethod
     def documented_name(cls) -> str:
@@ -97,14 +95,3 @@ class Command:
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         COMMANDS[cls.name] = cls
-
-
-_schemas: dict[type[Schema], Schema] = {}
-
-
-def _schema(kind: type[Schema]) -> Schema:
-    # Building a marshmallow schema costs ten times what using it does.
-    schema = _schemas.get(kind)
-    if schema is None:
-        schema = _schemas[kind] = kind()
-    return schema

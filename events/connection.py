@@ -6,7 +6,7 @@ from datetime import datetime
 from marshmallow import fields
 
 from events.base import Audience, Command, Event
-from events.fields import Id, IdOrText, Schema, Time
+from events.fields import Count, Id, IdOrText, Schema, Time
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class AuthExpired(Event):
     grace_ms: int
 
     class Payload(Schema):
-        grace_ms = fields.Integer(required=True, strict=True)
+        grace_ms = Count(required=True)
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class ServerDraining(Event):
     reconnect_in_ms: int
 
     class Payload(Schema):
-        reconnect_in_ms = fields.Integer(required=True, strict=True)
+        reconnect_in_ms = Count(required=True)
 
 
 @dataclass(frozen=True)

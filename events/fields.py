@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from marshmallow import Schema as BaseSchema
-from marshmallow import ValidationError, fields, validate
+from marshmallow import ValidationError, fields, missing, validate
 
 # JSON numbers are doubles in browsers: beyond this an id would change on the way.
 MAX_ID = 2**53 - 1
@@ -42,11 +42,32 @@ def camel_case(name: str) -> str:
 
 
 class Schema(BaseSchema):
-    """Names are snake_case in Python and camelCase on the wire; unknown fields are refused."""
+    """Names are snake_case in Python and camelCase on the wire; unknown fields are refused.
+
+    The kinds of value below are strict both ways: what is not valid is not written either.
+    """
+
+    def get_attribute(self, obj: Any, attr: str, default: Any) -> Any:
+        # marshmallow would leave the field out without a word.
+        value = super().get_attribute(obj, attr, default)
+        if value is missing:
+            raise ValidationError(f"{type(obj).__name__} has no {attr}.")
+        return value
 
     def on_bind_field(self, field_name: str, field_obj: fields.Field) -> None:
         if field_obj.data_key is None:
             field_obj.data_key = camel_case(field_name)
+
+
+_instances: dict[type[BaseSchema], BaseSchema] = {}
+
+
+def instance(schema: type[BaseSchema]) -> BaseSchema:
+    """The one instance of a schema: building it costs ten times what using it does."""
+    known = _instances.get(schema)
+    if known is None:
+        known = _instances[schema] = schema()
+    return known
 
 
 class Money(fields.Field[int]):
@@ -59,8 +80,8 @@ class Money(fields.Field[int]):
     largest_minor = MAX_MONEY_MINOR
 
     def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
-        if isinstance(value, bool) or not isinstance(value, int):
-            raise TypeError(f"money is integer minor units, not {value!r}")
+        if type(value) is not int:
+            raise ValidationError(f"{attr}: money is integer minor units, not {value!r}.")
         whole, cents = divmod(value, 100)
         return value / 100 if cents else whole
 
@@ -92,6 +113,8 @@ class Fraction(fields.Field[float]):
     default_error_messages = {"invalid": "Must be a number from 0 to 1."}
 
     def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
+        if type(value) not in (float, int) or not 0 <= value <= 1:
+            raise ValidationError(f"{attr}: {value!r} is not a number from 0 to 1.")
         return value
 
     def _deserialize(
@@ -115,6 +138,27 @@ class Id(fields.Integer):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(strict=True, validate=validate.Range(1, MAX_ID), **kwargs)
 
+    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
+        if value is None and self.allow_none:
+            return None
+        if type(value) is not int or not 1 <= value <= MAX_ID:
+            raise ValidationError(f"{attr}: {value!r} is not an id.")
+        return value
+
+
+class Count(fields.Integer):
+    """A JSON integer from 0 up."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(strict=True, validate=validate.Range(0, MAX_ID), **kwargs)
+
+    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
+        if value is None and self.allow_none:
+            return None
+        if type(value) is not int or not 0 <= value <= MAX_ID:
+            raise ValidationError(f"{attr}: {value!r} is not a count.")
+        return value
+
 
 class IdOrText(Id):
     """An id, or its decimal text."""
@@ -136,6 +180,14 @@ class Text(fields.String):
         super().__init__(validate=validate.Length(min, max), **kwargs)
         self._forbidden = _CONTROL_BUT_LINES if lines else _CONTROL
 
+    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
+        if value is None and self.allow_none:
+            return None
+        if type(value) is not str or self._forbidden.search(value):
+            raise ValidationError(f"{attr}: {value!r} is not text.")
+        self._validate(value)
+        return value
+
     def _deserialize(
         self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
     ) -> str:
@@ -143,6 +195,14 @@ class Text(fields.String):
         if text is None or self._forbidden.search(text):
             raise self.make_error("control")
         return text
+
+
+class Choice(Text):
+    """One of a few words."""
+
+    def __init__(self, *choices: str, **kwargs: Any) -> None:
+        super().__init__(max=64, **kwargs)
+        self.validators.append(validate.OneOf(choices))
 
 
 class Name(Text):
@@ -163,7 +223,9 @@ class Time(fields.Field[datetime]):
     default_error_messages = {"invalid": "Must be an ISO 8601 time with a zone."}
 
     def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
-        return None if value is None else iso(value)
+        if not isinstance(value, datetime) or value.tzinfo is None:
+            raise ValidationError(f"{attr}: {value!r} is not an aware time.")
+        return iso(value)
 
     def _deserialize(
         self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any

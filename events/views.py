@@ -1,9 +1,10 @@
 """Things that look the same everywhere: in an answer, in a list, in an event."""
 
-from marshmallow import fields, validate
+from marshmallow import fields
 
-from events.fields import Balance, Id, Money, Schema, Time
+from events.fields import Balance, Choice, Id, Money, Schema, Text, Time
 
+ROLES = ("member", "staff", "admin", "service")
 INVENTORY_STATUSES = ("won", "claimed", "issued", "cancelled")
 RARITIES = ("common", "uncommon", "rare", "epic", "legendary")
 
@@ -12,9 +13,9 @@ class ItemView(Schema):
     """A prize."""
 
     id = Id(required=True)
-    name = fields.String(required=True)
-    image = fields.String(required=True)
-    rarity = fields.String(required=True, validate=validate.OneOf(RARITIES))
+    name = Text(max=200, required=True)
+    image = Text(max=500, required=True)
+    rarity = Choice(*RARITIES, required=True)
     value = Money(required=True, attribute="value_minor")
 
 
@@ -22,15 +23,15 @@ class CaseRef(Schema):
     """The case that something came from."""
 
     id = Id(required=True)
-    name = fields.String(required=True)
-    image = fields.String(required=True)
+    name = Text(max=200, required=True)
+    image = Text(max=500, required=True)
 
 
 class DropView(Schema):
     """Somebody won something; the member's name is masked."""
 
     id = Id(required=True)
-    user = fields.String(required=True)
+    user = Text(max=64, required=True)
     item = fields.Nested(ItemView, required=True)
     case = fields.Nested(CaseRef, required=True)
     at = Time(required=True)
@@ -42,7 +43,7 @@ class InventoryItemView(Schema):
     id = Id(required=True)
     item = fields.Nested(ItemView, required=True)
     case = fields.Nested(CaseRef, required=True)
-    status = fields.String(required=True, validate=validate.OneOf(INVENTORY_STATUSES))
+    status = Choice(*INVENTORY_STATUSES, required=True)
     won_at = Time(required=True)
 
 
@@ -50,6 +51,6 @@ class UserView(Schema):
     """An account, as its owner and admins see it."""
 
     id = Id(required=True)
-    username = fields.String(required=True)
-    role = fields.String(required=True)
+    username = Text(max=200, required=True)
+    role = Choice(*ROLES, required=True)
     balance = Balance(required=True, attribute="balance_minor")

@@ -4,7 +4,7 @@ from aiohttp import web
 from marshmallow import ValidationError, fields, validate
 
 from events import BalanceUpdated, CasesUpdated, DropNew, InventoryUpdated
-from events.fields import Balance, Fraction, Id, Money, Name, Schema, Text
+from events.fields import Balance, Choice, Fraction, Id, Money, Name, Schema, Text
 from events.views import RARITIES, ItemView
 from server.club import cases
 from server.club.ledger import InsufficientBalance
@@ -39,7 +39,7 @@ class Image(Text):
 class LineBody(Schema):
     name = Name(required=True, max=120)
     image = Image()
-    rarity = fields.String(required=True, validate=validate.OneOf(RARITIES))
+    rarity = Choice(*RARITIES, required=True)
     value = Money(required=True, validate=validate.Range(min=0))
     weight = fields.Integer(
         required=True, strict=True, validate=validate.Range(min=1, max=_MAX_WEIGHT)

@@ -4,7 +4,7 @@ from aiohttp import web
 from marshmallow import fields, validate
 
 from events import BalanceUpdated, InventoryUpdated
-from events.fields import Balance, Id, Schema
+from events.fields import Balance, Choice, Id, Schema, Text
 from events.views import INVENTORY_STATUSES, InventoryItemView
 from server.club import inventory
 from server.errors import ClubError
@@ -19,7 +19,7 @@ routes = Routes("inventory")
 
 
 class InventoryQuery(PageQuery):
-    status = fields.String(load_default=None, validate=validate.OneOf(INVENTORY_STATUSES))
+    status = Choice(*INVENTORY_STATUSES, load_default=None)
     # A member wants to see all there is; few own more than a page of the largest size.
     limit = fields.Integer(load_default=MAX_LIMIT, validate=validate.Range(1, MAX_LIMIT))
 
@@ -29,7 +29,7 @@ class Claim(Schema):
 
 
 class StatusBody(Schema):
-    status = fields.String(required=True, validate=validate.OneOf(INVENTORY_STATUSES))
+    status = Choice(*INVENTORY_STATUSES, required=True)
 
 
 class InventoryAnswer(Schema):
@@ -39,6 +39,15 @@ class InventoryAnswer(Schema):
 
 class InventoryItemAnswer(Schema):
     item = fields.Nested(InventoryItemView, required=True)
+
+
+class OwnerView(Schema):
+    id = Id(required=True)
+    username = Text(max=64, required=True)
+
+
+class OwnedItemAnswer(InventoryItemAnswer):
+    user = fields.Nested(OwnerView, required=True)
 
 
 class ClaimedAnswer(Schema):
@@ -70,7 +79,7 @@ async def list_inventory(request: web.Request) -> web.Response:
 @routes.get(
     "/api/inventory/{id}",
     who=MEMBER,
-    answer=InventoryItemAnswer,
+    answer=OwnedItemAnswer,
     errors=(inventory.PrizeNotFound,),
 )
 async def get_prize(request: web.Request) -> web.Response:
@@ -80,7 +89,8 @@ async def get_prize(request: web.Request) -> web.Response:
         prize = await inventory.get(connection, path_id(request))
     if prize.user_id != member.id and not member.is_staff:
         raise inventory.PrizeNotFound()
-    return success(request, item=prize)
+    owner = {"id": prize.user_id, "username": prize.username}
+    return success(request, item=prize, user=owner)
 
 
 @routes.post(

@@ -99,7 +99,9 @@ def load(*, demo: bool = False) -> Config:
 def _read(env: Env, *, demo: bool) -> Config:
     var_dir = Path(env.str("VAR_DIR", "var")).expanduser()
     jwt_secret = env.str("JWT_SECRET", "")
-    payment_secrets = tuple(env.str("PAYMENT_SECRET", "").split())
+    # The previous secret stays valid while the provider changes to the new one.
+    named = (env.str("PAYMENT_SECRET", ""), env.str("PAYMENT_SECRET_PREVIOUS", ""))
+    payment_secrets = tuple(secret for secret in named if secret)
     providers = _providers(env.json("PAYMENT_PROVIDERS", []))
     if demo and not (jwt_secret and payment_secrets):
         kept = _demo_secrets(var_dir)

@@ -34,6 +34,7 @@ def _line(
     }
 
 
+# On average a case gives back about 85 % of its price.
 CASES: tuple[dict[str, Any], ...] = (
     {
         "name": "Starter",
@@ -52,11 +53,11 @@ CASES: tuple[dict[str, Any], ...] = (
         "image": "/static/art/case-neon.svg",
         "price": 24_900,
         "items": [
-            _line("Energy drink", "energy", "common", 6_000, 400),
-            _line("Three hours of play", "hours", "uncommon", 30_000, 350),
-            _line("Bonus coins", "coins", "rare", 60_000, 190),
-            _line("Gaming mouse", "mouse", "epic", 250_000, 50),
-            _line("Headset", "headset", "legendary", 600_000, 10),
+            _line("Energy drink", "energy", "common", 6_000, 600),
+            _line("Three hours of play", "hours", "uncommon", 25_000, 300),
+            _line("Bonus coins", "coins", "rare", 50_000, 80),
+            _line("Gaming mouse", "mouse", "epic", 250_000, 17),
+            _line("Headset", "headset", "legendary", 600_000, 3),
         ],
     },
     {
@@ -64,10 +65,10 @@ CASES: tuple[dict[str, Any], ...] = (
         "image": "/static/art/case-weekend.svg",
         "price": 49_900,
         "items": [
-            _line("Night pass", "hours", "uncommon", 35_000, 560),
-            _line("Club T-shirt", "tshirt", "rare", 60_000, 300),
-            _line("Weapon skin", "skin", "rare", 90_000, 100),
-            _line("Mechanical keyboard", "keyboard", "epic", 450_000, 38),
+            _line("Night pass", "hours", "uncommon", 30_000, 700),
+            _line("Club T-shirt", "tshirt", "rare", 50_000, 220),
+            _line("Weapon skin", "skin", "rare", 80_000, 65),
+            _line("Mechanical keyboard", "keyboard", "epic", 450_000, 13),
             _line("Tournament trophy", "trophy", "legendary", 0, 2, stock=3),
         ],
     },
@@ -76,11 +77,11 @@ CASES: tuple[dict[str, Any], ...] = (
         "image": "/static/art/case-legend.svg",
         "price": 149_900,
         "items": [
-            _line("Weapon skin", "skin", "uncommon", 90_000, 600),
-            _line("Headset", "headset", "rare", 200_000, 300),
-            _line("Mechanical keyboard", "keyboard", "epic", 450_000, 85),
-            _line("Gaming chair", "chair", "legendary", 1_800_000, 12, stock=5),
-            _line("Graphics card", "gpu", "legendary", 6_000_000, 3, stock=1),
+            _line("Weapon skin", "skin", "uncommon", 70_000, 700),
+            _line("Headset", "headset", "rare", 200_000, 250),
+            _line("Mechanical keyboard", "keyboard", "epic", 450_000, 45),
+            _line("Gaming chair", "chair", "legendary", 1_800_000, 4, stock=5),
+            _line("Graphics card", "gpu", "legendary", 6_000_000, 1, stock=1),
         ],
     },
 )

@@ -269,7 +269,16 @@ class SocketDoor(Door):
         return await self.client.call(command, data, timeout=PATIENCE_S)
 
     async def close(self) -> None:
-        await self.client.disconnect()
+        # Its goodbye over polling would wait for the answer of a poll, up to a ping's interval.
+        transport = self.client.eio
+        await transport.disconnect(abort=True)
+        for task in (transport.read_loop_task, transport.write_loop_task):
+            if task is not None:
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
+        if transport.http is not None:
+            await transport.http.close()
 
 
 class UpdatesDoor(Door):

@@ -22,7 +22,6 @@ PAYMENT_SECRET = "another secret of thirty-two bytes"
 _numbers = itertools.count(1)
 
 
-
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
     """One PostgreSQL for the whole run; nothing in it outlives the run."""

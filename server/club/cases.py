@@ -20,13 +20,15 @@ _LIST = """
   ORDER BY cases.id, line.id
 """
 
-# An opening holds the case's row lightly; whoever edits the case holds it alone. Locking and
-# reading the lines are two statements: one that waited for the lock would see old lines.
-_HOLD = """
-    SELECT id, name, image, price_minor
-      FROM cases
-     WHERE id = $1 AND removed_at IS NULL
-       FOR KEY SHARE
+# An opening holds the member's seed, so that one seed serves one opening, and the case's row
+# lightly; whoever edits the case holds it alone. Every table that is read is locked too: a
+# statement that waited would see old rows of any other.
+_BEGIN = """
+    SELECT server_seed, nonce, cases.name, cases.image, price_minor
+      FROM seeds, cases
+     WHERE seeds.user_id = $1 AND cases.id = $2 AND cases.removed_at IS NULL
+       FOR UPDATE OF seeds
+       FOR KEY SHARE OF cases
 """
 
 _LOCK = "SELECT id FROM cases WHERE id = $1 AND removed_at IS NULL FOR UPDATE"
@@ -57,9 +59,6 @@ _UPDATE = "UPDATE cases SET name = $2, image = $3, price_minor = $4 WHERE id = $
 _SET_PRICE = "UPDATE cases SET price_minor = $2 WHERE id = $1"
 
 _REMOVE = "UPDATE cases SET removed_at = now() WHERE id = $1"
-
-# Locked first of all in an opening, so one seed serves one opening.
-_SEED = "SELECT server_seed, nonce FROM seeds WHERE user_id = $1 FOR UPDATE"
 
 _READ_SEED = "SELECT server_seed, nonce FROM seeds WHERE user_id = $1"
 
@@ -299,17 +298,15 @@ async def open_case(
 
     Raises: CaseNotFound, SoldOut, InsufficientBalance.
     """
-    seed = await tx.fetchrow(_SEED, user_id)
-    if seed is None:
+    held = await tx.fetchrow(_BEGIN, user_id, case_id)
+    if held is None:
+        # No such case, or a member who never opened one.
         await tx.execute(_FIRST_SEED, user_id, new_server_seed())
-        seed = await tx.fetchrow(_SEED, user_id)
-    server_seed, nonce = seed["server_seed"], seed["nonce"]
-    client_seed = client_seed or draw.new_client_seed()
-
-    case = await tx.fetchrow(_HOLD, case_id)
-    if case is None:
+        held = await tx.fetchrow(_BEGIN, user_id, case_id)
+    if held is None:
         raise CaseNotFound()
-    price = case["price_minor"]
+    server_seed, nonce, name, image, price = held
+    client_seed = client_seed or draw.new_client_seed()
     balance = await ledger.post(tx, user_id, -price, "open", f"case:{case_id}")
     rolled, won, lines = await _draw(tx, case_id, server_seed, client_seed, nonce)
     recorded = await tx.fetchrow(
@@ -336,7 +333,7 @@ async def open_case(
             recorded["id"],
             mask(username),
             won,
-            CaseName(case_id, case["name"], case["image"]),
+            CaseName(case_id, name, image),
             recorded["at"],
         ),
         ran_out=won.stock == 0,

@@ -305,7 +305,7 @@ class Folder:
         lines = text.splitlines()[-_TAIL_LINES:] or ["(PostgreSQL said nothing.)"]
         free_mb = shutil.disk_usage(self.root).free // 2**20
         if free_mb < _LOW_DISK_MB:
-            lines.append(f"The disk is full: {free_mb} MB are free for {self.root}.")
+            lines.append(f"Only {free_mb} MB are free on the disk of {self.root}.")
         return "\n".join(lines)
 
 

@@ -12,7 +12,7 @@ from aiohttp import web
 from marshmallow import Schema
 
 from events.base import Event
-from events.fields import MAX_ID
+from events.fields import MAX_ID, instance
 from server.errors import ClubError, Forbidden, NotFound, Unauthorized
 from server.identity import ADMIN_ROLES, MEMBER_ROLES, SERVICE_ROLES, STAFF_ROLES
 from server.keys import ROUTE
@@ -128,7 +128,7 @@ def success(request: web.Request, **fields: Any) -> web.Response:
     route: Route = request[ROUTE]
     body: dict[str, Any] = {"success": True}
     if route.answer is not None:
-        schema = route.answer()
+        schema = instance(route.answer)
         if fields.keys() != schema.fields.keys():
             raise TypeError(f"{route.path} answers {sorted(schema.fields)}, not {sorted(fields)}")
         body |= schema.dump(fields)

@@ -33,6 +33,8 @@ REPOSITORY = Path(__file__).parents[2]
 RIGHTS = ["namespace", "setuid"] if os.geteuid() == 0 else ["auto"]
 SMALL = {"shared_buffers": "16MB", "max_connections": "20"}
 
+_IS_ACTIVE = "SELECT state = 'active' FROM pg_stat_activity WHERE pid = $1"
+
 SERVER = """
 import asyncio, sys
 from pathlib import Path
@@ -168,7 +170,7 @@ cd {folder}
 if [ "$1" = -V ]; then exec {real.postgres} -V; fi
 if [ "$1" = --single ]; then stage=single; else stage=server; fi
 if [ -e fail ]; then echo "broken on purpose"; exit 3; fi
-if [ -e lie ]; then cp lie "$2/postmaster.pid"; exec sleep 60; fi
+if [ -e lie ]; then cp lie "$2/postmaster.pid"; trap '' INT QUIT; exec sleep 60; fi
 while [ -e hold-$stage ]; do touch held; sleep 0.02; done
 exec {real.postgres} "$@"
 """
@@ -224,8 +226,8 @@ async def test_kill_of_the_server_takes_postgres_along_and_loses_no_commit(
             assert len(backends) > 5
             process.kill()
             process.wait()
-            with pytest.raises((asyncpg.PostgresError, OSError)):
-                await work
+            await eventually(work.done)
+            assert isinstance(work.exception(), (asyncpg.PostgresError, OSError))
         await eventually(lambda: nobody_works_in(root))
 
     with started(postgres):
@@ -241,16 +243,15 @@ async def test_a_backend_that_outlives_server_and_postmaster_is_ended(root: Path
             backend = busy.get_server_pid()
             work = asyncio.ensure_future(busy.execute("DO 'BEGIN LOOP END LOOP; END'"))
             async with connected(postgres) as watcher:
-                state = "SELECT state FROM pg_stat_activity WHERE pid = $1"
-                while await watcher.fetchval(state, backend) != "active":
+                while not await watcher.fetchval(_IS_ACTIVE, backend):
                     pass
             os.kill(pid, signal.SIGKILL)
             process.kill()
             process.wait()
             with started(postgres):
                 assert backend not in processes_of(root / "data")
-            with pytest.raises((asyncpg.PostgresError, OSError)):
-                await work
+            await eventually(work.done)
+            assert isinstance(work.exception(), (asyncpg.PostgresError, OSError))
 
 
 def test_a_postgres_of_ours_that_outlived_its_server_is_asked_to_leave(root: Path) -> None:
@@ -533,15 +534,25 @@ def test_the_system_s_newest_is_taken_without_the_wheel(
     assert find_binaries(None) == Binaries(base / "17" / "bin", 17)
 
 
-def test_a_server_that_does_not_answer_is_killed_with_all_its_backends(root: Path) -> None:
-    postgres = quick(root)
+@pytest.mark.parametrize("rights", RIGHTS)
+async def test_a_server_that_does_not_answer_is_killed_with_all_its_backends(
+    root: Path, rights: str
+) -> None:
+    postgres = quick(root, rights)
     postgres.start()
     pid = postgres.pid
     assert pid is not None
-    os.kill(pid, signal.SIGSTOP)
-    postgres.stop(timeout_s=0.1)
-    assert postgres.pid is None and processes_of(root / "data", pid) == []
-    assert nobody_works_in(root)
+    async with connected(postgres) as busy:
+        work = asyncio.ensure_future(busy.execute("DO 'BEGIN LOOP END LOOP; END'"))
+        async with connected(postgres) as watcher:
+            while not await watcher.fetchval(_IS_ACTIVE, busy.get_server_pid()):
+                pass
+        os.kill(pid, signal.SIGSTOP)
+        postgres.stop(timeout_s=0.1)
+        assert postgres.pid is None and processes_of(root / "data", pid) == []
+        assert nobody_works_in(root)
+        await eventually(work.done)
+        assert isinstance(work.exception(), (asyncpg.PostgresError, OSError))
 
 
 def test_another_thread_may_not_start_it(root: Path) -> None:

@@ -1,0 +1,65 @@
+// The player's page.
+import { render } from "preact";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { language, t } from "../i18n.js";
+import { startLink } from "../link.js";
+import { session } from "../session.js";
+import { SignIn } from "../signin.js";
+import { useStore } from "../store.js";
+import { TopBar, WaitBanner } from "../topbar.js";
+import { html, Toasts } from "../ui.js";
+import { Balance } from "./balance.js";
+import { CaseGrid } from "./cases.js";
+import { club, hear, loadEverything } from "./club.js";
+import { DropStrip } from "./drops.js";
+import { History } from "./history.js";
+import { Inventory } from "./inventory.js";
+import { CaseDialog } from "./opening.js";
+import { TopUp } from "./topup.js";
+
+/** The value as it was when `holding` began: the reel, not the list behind it, tells the result. */
+function useHeld(value, holding) {
+  const held = useRef(value);
+  if (!holding) held.current = value;
+  return held.current;
+}
+
+function Page() {
+  useStore(language);
+  const state = useStore(club);
+  const { user } = useStore(session);
+  const [caseId, setCaseId] = useState(null);
+  const [toppingUp, setToppingUp] = useState(null);
+  const [spinning, setSpinning] = useState(false);
+  const drops = useHeld(state.drops, spinning);
+  const inventory = useHeld(state.me?.inventory, spinning);
+
+  useEffect(() => {
+    document.title = t("title.player");
+  });
+
+  return html`
+    <${TopBar} home="/">
+      ${user && html`<${Balance} amount=${state.me?.balance} onTopUp=${() => setToppingUp({ missing: 0 })} />`}
+    <//>
+    <${DropStrip} drops=${drops} />
+    <${WaitBanner} at=${state.at} />
+    <main id="content" class=${user ? "floor" : "floor guest"} tabindex="-1">
+      ${!user && html`<${SignIn} title=${t("sign.title")} lead=${t("sign.lead")} />`}
+      <${CaseGrid} cases=${state.cases} onLook=${setCaseId} />
+      ${user && html`<${Inventory} items=${inventory} />`}
+      ${user && html`<${History} moves=${state.moves} held=${spinning} />`}
+    </main>
+    ${user && html`
+      <nav class="tabs" aria-label="CyberHub">
+        <a href="#cases">${t("cases")}</a><a href="#inventory">${t("inventory")}</a><a href="#history">${t("history")}</a>
+      </nav>`}
+    ${caseId !== null && html`
+      <${CaseDialog} key=${caseId} caseId=${caseId} onClose=${() => setCaseId(null)} onSpin=${setSpinning}
+        onTopUp=${(missing) => setToppingUp({ missing })} />`}
+    ${toppingUp && html`<${TopUp} missing=${toppingUp.missing} onClose=${() => setToppingUp(null)} />`}
+    <${Toasts} />`;
+}
+
+render(html`<${Page} />`, document.getElementById("app"));
+startLink({ onEvent: hear, onFresh: loadEverything });
