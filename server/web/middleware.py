@@ -118,7 +118,11 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     except web.HTTPException as error:
         if error.status < 400:
             raise
-        return error_response(request, _of_http(error))
+        response = error_response(request, _of_http(error))
+        if hdrs.ALLOW in error.headers:
+            # RFC 9110 §15.5.6: a 405 says which methods there are.
+            response.headers[hdrs.ALLOW] = error.headers[hdrs.ALLOW]
+        return response
     except asyncio.CancelledError:
         raise
     except Exception:
