@@ -20,8 +20,6 @@ from tests.conftest import JWT_SECRET, PAYMENT_SECRET, make_config
 
 OLD_SECRET = "the secret that is being rotated out"
 DESK_SECRET = "the desk's own secret of thirty-two"
-# In the environment spaces separate the secrets of a rotation.
-SPACELESS_SECRET = "the-secret-that-is-set-in-the-environment"
 
 _numbers = iter(range(1, 10_000))
 
@@ -33,7 +31,7 @@ def config(dsn: str, tmp_path_factory: pytest.TempPathFactory) -> Config:
         dsn,
         tmp_path_factory.mktemp("var"),
         providers=(
-            Provider("smartshell", (PAYMENT_SECRET, OLD_SECRET, SPACELESS_SECRET)),
+            Provider("smartshell", (PAYMENT_SECRET, OLD_SECRET)),
             Provider("desk", (DESK_SECRET,), ("standard-webhooks",)),
         ),
     )
@@ -538,7 +536,7 @@ def cyberhub_payment_sign(*arguments: str) -> str:
     """What `cyberhub payment sign` prints with the club's secrets in its environment."""
     done = subprocess.run(
         [sys.executable, "-m", "server", "payment", "sign", *arguments],
-        env=os.environ | {"JWT_SECRET": JWT_SECRET, "PAYMENT_SECRET": SPACELESS_SECRET},
+        env=os.environ | {"JWT_SECRET": JWT_SECRET, "PAYMENT_SECRET": PAYMENT_SECRET},
         capture_output=True,
         text=True,
         timeout=30,
