@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from marshmallow import ValidationError
 
-from events.fields import Schema, camel_case
+from events.fields import Schema, camel_case, instance
 
 EVENTS: "dict[str, type[Event]]" = {}
 COMMANDS: "dict[str, type[Command]]" = {}
@@ -70,7 +70,7 @@ class Event:
         if self.Payload is None:
             return None
         try:
-            payload = _schema(self.Payload).dump(self)
+            payload = instance(self.Payload).dump(self)
         except ValidationError as error:
             raise WrongPayload(f"{self.wire_name()}: {error}") from error
         return json.dumps(payload, ensure_ascii=False, separators=(",", ":"))
@@ -95,14 +95,3 @@ class Command:
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         COMMANDS[cls.name] = cls
-
-
-_schemas: dict[type[Schema], Schema] = {}
-
-
-def _schema(kind: type[Schema]) -> Schema:
-    # Building a marshmallow schema costs ten times what using it does.
-    schema = _schemas.get(kind)
-    if schema is None:
-        schema = _schemas[kind] = kind()
-    return schema

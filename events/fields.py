@@ -17,6 +17,9 @@ from marshmallow import ValidationError, fields, missing, validate
 MAX_ID = 2**53 - 1
 # A billion in one movement is a mistake, and keeps sums far from the end of a bigint.
 MAX_MONEY_MINOR = 100_000_000_000
+# Up to 2^46 whole units a double, which is what browsers read numbers into, still tells
+# neighbouring hundredths apart; users_balance in the database holds the same bound.
+MAX_BALANCE_MINOR = 7_000_000_000_000_000
 
 _MONEY = re.compile(r"-?\d{1,15}(\.\d{1,2})?", re.ASCII)
 _FRACTION = re.compile(r"\d(\.\d{1,17})?", re.ASCII)
@@ -56,6 +59,17 @@ class Schema(BaseSchema):
             field_obj.data_key = camel_case(field_name)
 
 
+_instances: dict[type[BaseSchema], BaseSchema] = {}
+
+
+def instance(schema: type[BaseSchema]) -> BaseSchema:
+    """The one instance of a schema: building it costs ten times what using it does."""
+    known = _instances.get(schema)
+    if known is None:
+        known = _instances[schema] = schema()
+    return known
+
+
 class Money(fields.Field[int]):
     """A JSON number with at most two decimals on the wire, integer minor units inside."""
 
@@ -63,6 +77,7 @@ class Money(fields.Field[int]):
         "invalid": "Must be a number with at most two decimals.",
         "too_large": "Too large.",
     }
+    largest_minor = MAX_MONEY_MINOR
 
     def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
         if type(value) is not int:
@@ -81,7 +96,7 @@ class Money(fields.Field[int]):
             minor = sign * (int(whole) * 100 + int(cents.ljust(2, "0")))
         else:
             raise self.make_error("invalid")
-        if abs(minor) > MAX_MONEY_MINOR:
+        if abs(minor) > self.largest_minor:
             raise self.make_error("too_large")
         return minor
 
@@ -89,12 +104,7 @@ class Money(fields.Field[int]):
 class Balance(Money):
     """Money that may sum to more than one movement can carry."""
 
-    def _deserialize(
-        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
-    ) -> int:
-        if isinstance(value, int) and not isinstance(value, bool):
-            return value * 100
-        return super()._deserialize(value, attr, data, **kwargs)
+    largest_minor = MAX_BALANCE_MINOR
 
 
 class Fraction(fields.Field[float]):

@@ -14,6 +14,7 @@ import socketio
 from aiohttp import web
 
 from server.app import create_app, drain
+from server.club import accounts
 from server.config import Config
 from server.keys import AUTH, DB, EVENT_LOG, LIFECYCLE, RELAY, SIO
 
@@ -91,14 +92,26 @@ class Club:
             content = await response.json() if is_json else await response.text()
             return Answer(response.status, content, response.headers)
 
-    async def person(self, *, role: str = "member", balance: float = 0) -> "Person":
-        """A new account, with money on it if asked for."""
+    async def person(
+        self, *, role: str = "member", balance: float = 0, has_password: bool = True
+    ) -> "Person":
+        """A new account, with money on it if asked for.
+
+        One without a password comes at once: argon2 is slow on purpose, and a test that needs
+        many people would be nothing but hashing.
+        """
         username = f"{role}-{next(_names)}"
-        answer = await self.call(
-            "POST", "/api/auth/register", {"username": username, "password": PASSWORD}
-        )
-        assert answer.status == 200, answer.body
-        person = Person(self, answer["user"]["id"], username, answer["token"])
+        if has_password:
+            answer = await self.call(
+                "POST", "/api/auth/register", {"username": username, "password": PASSWORD}
+            )
+            assert answer.status == 200, answer.body
+            person = Person(self, answer["user"]["id"], username, answer["token"])
+        else:
+            async with self.app[DB].transaction() as tx:
+                member = await accounts.register(tx, username, None)
+            token, _ = self.app[AUTH].tokens.issue(member.id)
+            person = Person(self, member.id, username, token)
         if role != "member":
             async with self.app[DB].transaction() as tx:
                 await tx.execute("UPDATE users SET role = $2 WHERE id = $1", person.id, role)
@@ -267,7 +280,16 @@ class SocketDoor(Door):
         return await self.client.call(command, payload, timeout=PATIENCE_S)
 
     async def close(self) -> None:
-        await self.client.disconnect()
+        # Its goodbye over polling would wait for the answer of a poll, up to a ping's interval.
+        transport = self.client.eio
+        await transport.disconnect(abort=True)
+        for task in (transport.read_loop_task, transport.write_loop_task):
+            if task is not None:
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
+        if transport.http is not None:
+            await transport.http.close()
 
 
 class UpdatesDoor(Door):

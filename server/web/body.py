@@ -7,7 +7,7 @@ from aiohttp import web
 from marshmallow import EXCLUDE, RAISE, Schema, ValidationError
 from webargs.aiohttpparser import AIOHTTPParser
 
-from events.fields import NumberText
+from events.fields import NumberText, instance
 from server import strict_json
 from server.errors import Invalid
 
@@ -47,20 +47,20 @@ _parser = _Parser()
 
 async def read(request: web.Request, schema: type[Schema]) -> dict[str, Any]:
     """The body, in Python's names. Raises: Invalid, MalformedJson; 413 when it is too large."""
-    body: dict[str, Any] = await _parser.parse(schema(), request, location="json")
+    body: dict[str, Any] = await _parser.parse(instance(schema), request, location="json")
     return body
 
 
 async def query(request: web.Request, schema: type[Schema]) -> dict[str, Any]:
     """The query's parameters, in Python's names. Raises: Invalid."""
-    values: dict[str, Any] = await _parser.parse(schema(), request, location="query")
+    values: dict[str, Any] = await _parser.parse(instance(schema), request, location="query")
     return values
 
 
 def load(schema: type[Schema], values: Any) -> dict[str, Any]:
     """What was parsed elsewhere, in Python's names. Raises: Invalid."""
     try:
-        loaded: dict[str, Any] = schema().load(values)
+        loaded: dict[str, Any] = instance(schema).load(values)
     except ValidationError as error:
         raise invalid(error.messages) from None
     return loaded

@@ -8,6 +8,7 @@ import structlog
 from aiohttp import web
 
 from events.base import Command
+from events.fields import instance
 from server.errors import ClubError, InternalError, Invalid, Unavailable
 from server.keys import SIO, SOCKETS
 from server.web.body import load
@@ -54,8 +55,6 @@ def refuse_unknown(app: web.Application) -> None:
 
 
 def _acked(app: web.Application, command: type[Command], handler: Handler) -> Any:
-    payload, answer = command.Payload(), command.Answer()
-
     async def run(sid: str, *args: Any) -> dict[str, Any]:
         request_id = secrets.token_hex(8)
         structlog.contextvars.bind_contextvars(request_id=request_id, sid=sid)
@@ -65,8 +64,9 @@ def _acked(app: web.Application, command: type[Command], handler: Handler) -> An
                 raise Unavailable()
             if len(args) > 1:
                 raise Invalid("The event takes one object.")
-            body = load(type(payload), args[0] if args and args[0] is not None else {})
-            return {"success": True} | answer.dump(await handler(app, socket, body))
+            body = load(command.Payload, args[0] if args and args[0] is not None else {})
+            answer = await handler(app, socket, body)
+            return {"success": True} | instance(command.Answer).dump(answer)
         except ClubError as error:
             return error.envelope(request_id)
         except Exception:
