@@ -18,7 +18,14 @@ from server.club import accounts, ledger
 from server.db import Database, Transaction
 from server.embedded_postgres import EmbeddedPostgres
 from server.realtime.cursor import Cursor
-from server.realtime.log import NUMBERING_LOCK, EventLog, Head
+from server.realtime.log import (
+    _BEGIN_NUMBERING,
+    _NUMBER,
+    NUMBERING_BATCH,
+    NUMBERING_LOCK,
+    EventLog,
+    Head,
+)
 from tests.club import until
 from tests.conftest import database_of
 
@@ -317,22 +324,26 @@ async def positions(connection: Any) -> list[int | None]:
     return [row["pos"] for row in rows]
 
 
+async def stop_before_commit(connection: Any) -> None:
+    """Number as a worker does, up to the moment before the commit."""
+    await connection.execute(_BEGIN_NUMBERING)
+    await connection.fetch(_NUMBER, NUMBERING_BATCH)
+
+
 async def number_beside_another(world: World, number: Any) -> list[list[Any]]:
-    """One worker has numbered two of three events when `number` comes along, before the commit.
+    """One worker has numbered two of three events when `number` comes along before its commit.
 
     Returns the positions that the first one gave, and those of all three in the end.
     """
     await write(world, CasesUpdated(), CasesUpdated())
     ahead, behind, looker = [await world.connect() for _ in range(3)]
-    transaction = ahead.transaction()
-    await transaction.start()
-    assert await world.log.number(ahead) == 2
+    await stop_before_commit(ahead)
     told = await positions(ahead)
     await write(world, CasesUpdated())
     task = asyncio.create_task(number(behind))
     pid = behind.get_server_pid()
     await until(lambda: is_waiting_for_the_lock(looker, pid), "the second one waits")
-    await transaction.commit()
+    await ahead.execute("COMMIT")
     await task
     return [told, await positions(looker)]
 
@@ -373,8 +384,8 @@ async def test_many_workers_that_number_at_once_leave_no_hole_and_no_double(worl
 async def test_worker_that_dies_while_numbering_leaves_it_to_the_next(world: World) -> None:
     await write(world, CasesUpdated(), CasesUpdated())
     dying = await world.connect()
-    await dying.transaction().start()
-    assert await world.log.number(dying) == 2
+    await stop_before_commit(dying)
+    assert await positions(dying) == [1, 2]
     dying.terminate()
 
     start = Cursor((await world.head()).epoch, 0)

@@ -382,6 +382,28 @@ async def test_bell_of_another_worker_is_heard_without_waiting_for_the_next_look
         await player.leave()
 
 
+async def test_bell_is_rung_by_a_reader_who_numbers_before_any_relay_does(
+    config: Config, dsn: str
+) -> None:
+    deaf = replace(config, relay_poll_s=3600.0)
+    db, log = await other_process(dsn)
+    async with Club.open(deaf) as first, Club.open(deaf) as second:
+        player = await first.person()
+        start = await present(first)
+        at_first = await player.comes("websocket")
+        player.club = second
+        at_second = await player.comes("websocket")
+        async with db.transaction() as tx:
+            log.append(tx, InventoryUpdated(player.id))
+
+        assert len((await after(first, start, player.token))["events"]) == 1
+
+        await at_first.hears(f"inventory:updated:{player.id}")
+        await at_second.hears(f"inventory:updated:{player.id}")
+        await player.leave()
+    await db.close()
+
+
 async def test_two_workers_tell_everybody_the_same_in_the_same_order(config: Config) -> None:
     async with Club.open(config) as first, Club.open(config) as second:
         player = await first.person()
@@ -412,12 +434,11 @@ async def test_two_workers_tell_everybody_the_same_in_the_same_order(config: Con
 
 
 async def test_what_a_dead_process_committed_is_told_by_the_next(
-    config: Config, club: Club, dsn: str
+    config: Config, dsn: str
 ) -> None:
-    player = await club.person()
-    start = await present(club)
-    async with Club.open(replace(config, relay_poll_s=3600.0)):
-        pass
+    async with Club.open(config) as before:
+        player = await before.person()
+        start = await present(before)
     db, log = await other_process(dsn)
     async with db.transaction() as tx:
         log.append(tx, InventoryUpdated(player.id))
