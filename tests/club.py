@@ -6,6 +6,7 @@ import itertools
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 import aiohttp
@@ -146,6 +147,17 @@ class Club:
         admin = await self.admin()
         await admin.call("DELETE", f"/api/admin/cases/{case['id']}")
 
+    async def visitor(self, transport: str, auth: Any = None) -> "SocketDoor":
+        """Somebody at a socket, with what they say in CONNECT; anonymous without it."""
+        await self.settled()
+        door = SocketDoor(self, transport, auth)
+        await door.open()
+        return door
+
+    def token(self, person: "Person", *, seconds: float) -> str:
+        """A token of the person that ends in about so many seconds, at a whole one."""
+        return self.app[AUTH].tokens.issue(person.id, ttl=timedelta(seconds=seconds))[0]
+
     async def settled(self) -> None:
         """Wait until everything committed so far has been delivered."""
         log, relay = self.app[EVENT_LOG], self.app[RELAY]
@@ -197,7 +209,7 @@ class Person:
         if transport == "updates":
             door = UpdatesDoor(self.club, self.token)
         else:
-            door = SocketDoor(self.club, transport, self)
+            door = SocketDoor(self.club, transport, {"token": self.token})
         # What happened before this moment is not news.
         await self.club.settled()
         await door.open()
@@ -244,10 +256,10 @@ class Door:
 class SocketDoor(Door):
     """python-socketio's client."""
 
-    def __init__(self, club: Club, transport: str, person: Person | None = None) -> None:
+    def __init__(self, club: Club, transport: str, auth: Any = None) -> None:
         super().__init__()
         self._club = club
-        self._person = person
+        self._auth = auth
         self._transports = ["polling", "websocket"] if transport == "upgrade" else [transport]
         self.client = socketio.AsyncClient(reconnection=False)
         self.client.on("*", self._on_event)
@@ -259,14 +271,13 @@ class SocketDoor(Door):
         await self.client.connect(
             self._club.url,
             transports=self._transports,
-            auth={"token": self._person.token} if self._person else None,
+            auth=self._auth,
             wait_timeout=PATIENCE_S,
         )
 
     async def ask(self, command: str, *payload: Any) -> Any:
-        """Send a command and return its ack."""
-        data = payload[0] if len(payload) == 1 else payload or None
-        return await self.client.call(command, data, timeout=PATIENCE_S)
+        """Send a command with so many arguments and return its ack."""
+        return await self.client.call(command, payload, timeout=PATIENCE_S)
 
     async def close(self) -> None:
         # Its goodbye over polling would wait for the answer of a poll, up to a ping's interval.
