@@ -17,9 +17,11 @@ from marshmallow import ValidationError, fields, missing, validate
 MAX_ID = 2**53 - 1
 # A billion in one movement is a mistake, and keeps sums far from the end of a bigint.
 MAX_MONEY_MINOR = 100_000_000_000
+# Up to 2^46 whole units a double, which is what browsers read numbers into, still tells
+# neighbouring hundredths apart; users_balance in the database holds the same bound.
+MAX_BALANCE_MINOR = 7_000_000_000_000_000
 
 _MONEY = re.compile(r"-?\d{1,15}(\.\d{1,2})?", re.ASCII)
-_FRACTION = re.compile(r"\d(\.\d{1,17})?", re.ASCII)
 _DECIMAL_ID = re.compile(r"[1-9]\d{0,15}", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _CONTROL_BUT_LINES = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
@@ -74,6 +76,7 @@ class Money(fields.Field[int]):
         "invalid": "Must be a number with at most two decimals.",
         "too_large": "Too large.",
     }
+    largest_minor = MAX_MONEY_MINOR
 
     def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
         if type(value) is not int:
@@ -92,7 +95,7 @@ class Money(fields.Field[int]):
             minor = sign * (int(whole) * 100 + int(cents.ljust(2, "0")))
         else:
             raise self.make_error("invalid")
-        if abs(minor) > MAX_MONEY_MINOR:
+        if abs(minor) > self.largest_minor:
             raise self.make_error("too_large")
         return minor
 
@@ -100,12 +103,7 @@ class Money(fields.Field[int]):
 class Balance(Money):
     """Money that may sum to more than one movement can carry."""
 
-    def _deserialize(
-        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
-    ) -> int:
-        if isinstance(value, int) and not isinstance(value, bool):
-            return value * 100
-        return super()._deserialize(value, attr, data, **kwargs)
+    largest_minor = MAX_BALANCE_MINOR
 
 
 class Fraction(fields.Field[float]):
@@ -123,9 +121,8 @@ class Fraction(fields.Field[float]):
     ) -> float:
         number: float | None = None
         if isinstance(value, NumberText):
-            # Shortest form of a small float: Python writes 0.000001 as 1e-06.
-            if _FRACTION.fullmatch(value.text) or value.text == "1e-06":
-                number = float(value.text)
+            # Python writes small fractions with an exponent: 0.00002 as 2e-05.
+            number = float(value.text)
         elif isinstance(value, int) and not isinstance(value, bool):
             number = float(value)
         if number is None or not 0 <= number <= 1:

@@ -11,7 +11,7 @@ from server.club import accounts
 from server.keys import DB, SOCKETS
 from server.realtime.sockets import Socket, Sockets
 from server.web.body import query
-from server.web.paging import PageQuery, next_before
+from server.web.paging import PageQuery, cut
 from server.web.routes import ADMIN, STAFF, Routes, success
 
 routes = Routes("admin")
@@ -45,9 +45,10 @@ async def users(request: web.Request) -> web.Response:
     asked = await query(request, UsersQuery)
     async with request.app[DB].connection() as connection:
         found = await accounts.search(
-            connection, asked["q"], before=asked["before"], limit=asked["limit"]
+            connection, asked["q"], before=asked["before"], limit=asked["limit"] + 1
         )
-    return success(request, users=found, next=next_before(found, asked["limit"]))
+    page, next_ = cut(found, asked["limit"])
+    return success(request, users=page, next=next_)
 
 
 @routes.get("/api/admin/connections", who=STAFF, answer=ConnectionsAnswer)

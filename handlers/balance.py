@@ -10,7 +10,7 @@ from server.club.accounts import UserNotFound
 from server.keys import CONFIG, DB, SIO
 from server.web.auth import require_member
 from server.web.body import query, read
-from server.web.paging import PageQuery, next_before
+from server.web.paging import PageQuery, cut
 from server.web.routes import ADMIN, MEMBER, Routes, success
 from server.web.transactions import money_transaction
 
@@ -59,8 +59,11 @@ async def transactions(request: web.Request) -> web.Response:
     member = require_member(request)
     page = await query(request, PageQuery)
     async with request.app[DB].connection() as connection:
-        postings = await ledger.history(connection, member.id, **page)
-    return success(request, transactions=postings, next=next_before(postings, page["limit"]))
+        found = await ledger.history(
+            connection, member.id, before=page["before"], limit=page["limit"] + 1
+        )
+    postings, next_ = cut(found, page["limit"])
+    return success(request, transactions=postings, next=next_)
 
 
 @routes.post(

@@ -4,14 +4,14 @@ from aiohttp import web
 from marshmallow import fields, validate
 
 from events import BalanceUpdated, InventoryUpdated
-from events.fields import Balance, Choice, Id, Schema
+from events.fields import Balance, Choice, Id, Schema, Text
 from events.views import INVENTORY_STATUSES, InventoryItemView
 from server.club import inventory
 from server.errors import ClubError
 from server.keys import DB, SIO
 from server.web.auth import require_member
 from server.web.body import query, read
-from server.web.paging import MAX_LIMIT, PageQuery, next_before
+from server.web.paging import MAX_LIMIT, PageQuery, cut
 from server.web.routes import MEMBER, STAFF, Routes, path_id, success
 from server.web.transactions import money_transaction, transaction
 
@@ -41,6 +41,15 @@ class InventoryItemAnswer(Schema):
     item = fields.Nested(InventoryItemView, required=True)
 
 
+class OwnerView(Schema):
+    id = Id(required=True)
+    username = Text(max=64, required=True)
+
+
+class OwnedItemAnswer(InventoryItemAnswer):
+    user = fields.Nested(OwnerView, required=True)
+
+
 class ClaimedAnswer(Schema):
     balance = Balance(required=True)
 
@@ -56,14 +65,21 @@ async def list_inventory(request: web.Request) -> web.Response:
     member = require_member(request)
     page = await query(request, InventoryQuery)
     async with request.app[DB].connection() as connection:
-        prizes = await inventory.list_prizes(connection, member.id, **page)
-    return success(request, items=prizes, next=next_before(prizes, page["limit"]))
+        found = await inventory.list_prizes(
+            connection,
+            member.id,
+            status=page["status"],
+            before=page["before"],
+            limit=page["limit"] + 1,
+        )
+    prizes, next_ = cut(found, page["limit"])
+    return success(request, items=prizes, next=next_)
 
 
 @routes.get(
     "/api/inventory/{id}",
     who=MEMBER,
-    answer=InventoryItemAnswer,
+    answer=OwnedItemAnswer,
     errors=(inventory.PrizeNotFound,),
 )
 async def get_prize(request: web.Request) -> web.Response:
@@ -73,7 +89,8 @@ async def get_prize(request: web.Request) -> web.Response:
         prize = await inventory.get(connection, path_id(request))
     if prize.user_id != member.id and not member.is_staff:
         raise inventory.PrizeNotFound()
-    return success(request, item=prize)
+    owner = {"id": prize.user_id, "username": prize.username}
+    return success(request, item=prize, user=owner)
 
 
 @routes.post(

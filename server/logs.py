@@ -20,7 +20,15 @@ def configure(*, format: str = "auto", level: str = "INFO") -> None:
     ]
     renderer: list[Any]
     if text:
-        renderer = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=0)]
+        renderer = [
+            structlog.dev.ConsoleRenderer(
+                colors=sys.stderr.isatty(),
+                pad_event_to=0,
+                # Where `rich` is installed the default one prints local variables, and with
+                # them tokens, passwords and bodies.
+                exception_formatter=structlog.dev.plain_traceback,
+            )
+        ]
     else:
         renderer = [
             structlog.processors.format_exc_info,

@@ -6,6 +6,7 @@ import itertools
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 import aiohttp
@@ -13,8 +14,9 @@ import socketio
 from aiohttp import web
 
 from server.app import create_app, drain
+from server.club import accounts
 from server.config import Config
-from server.keys import DB, EVENT_LOG, LIFECYCLE, RELAY, SIO
+from server.keys import AUTH, DB, EVENT_LOG, LIFECYCLE, RELAY, SIO
 
 # Every wait in a test ends with this: long enough for a busy machine, and never slept through.
 PATIENCE_S = 10.0
@@ -90,14 +92,26 @@ class Club:
             content = await response.json() if is_json else await response.text()
             return Answer(response.status, content, response.headers)
 
-    async def person(self, *, role: str = "member", balance: float = 0) -> "Person":
-        """A new account, with money on it if asked for."""
+    async def person(
+        self, *, role: str = "member", balance: float = 0, has_password: bool = True
+    ) -> "Person":
+        """A new account, with money on it if asked for.
+
+        One without a password comes at once: argon2 is slow on purpose, and a test that needs
+        many people would be nothing but hashing.
+        """
         username = f"{role}-{next(_names)}"
-        answer = await self.call(
-            "POST", "/api/auth/register", {"username": username, "password": PASSWORD}
-        )
-        assert answer.status == 200, answer.body
-        person = Person(self, answer["user"]["id"], username, answer["token"])
+        if has_password:
+            answer = await self.call(
+                "POST", "/api/auth/register", {"username": username, "password": PASSWORD}
+            )
+            assert answer.status == 200, answer.body
+            person = Person(self, answer["user"]["id"], username, answer["token"])
+        else:
+            async with self.app[DB].transaction() as tx:
+                member = await accounts.register(tx, username, None)
+            token, _ = self.app[AUTH].tokens.issue(member.id)
+            person = Person(self, member.id, username, token)
         if role != "member":
             async with self.app[DB].transaction() as tx:
                 await tx.execute("UPDATE users SET role = $2 WHERE id = $1", person.id, role)
@@ -132,6 +146,17 @@ class Club:
         case = await self.create_case()
         admin = await self.admin()
         await admin.call("DELETE", f"/api/admin/cases/{case['id']}")
+
+    async def visitor(self, transport: str, auth: Any = None) -> "SocketDoor":
+        """Somebody at a socket, with what they say in CONNECT; anonymous without it."""
+        await self.settled()
+        door = SocketDoor(self, transport, auth)
+        await door.open()
+        return door
+
+    def token(self, person: "Person", *, seconds: float) -> str:
+        """A token of the person that ends in about so many seconds, at a whole one."""
+        return self.app[AUTH].tokens.issue(person.id, ttl=timedelta(seconds=seconds))[0]
 
     async def settled(self) -> None:
         """Wait until everything committed so far has been delivered."""
@@ -184,7 +209,7 @@ class Person:
         if transport == "updates":
             door = UpdatesDoor(self.club, self.token)
         else:
-            door = SocketDoor(self.club, transport, self)
+            door = SocketDoor(self.club, transport, {"token": self.token})
         # What happened before this moment is not news.
         await self.club.settled()
         await door.open()
@@ -231,10 +256,10 @@ class Door:
 class SocketDoor(Door):
     """python-socketio's client."""
 
-    def __init__(self, club: Club, transport: str, person: Person | None = None) -> None:
+    def __init__(self, club: Club, transport: str, auth: Any = None) -> None:
         super().__init__()
         self._club = club
-        self._person = person
+        self._auth = auth
         self._transports = ["polling", "websocket"] if transport == "upgrade" else [transport]
         self.client = socketio.AsyncClient(reconnection=False)
         self.client.on("*", self._on_event)
@@ -246,17 +271,25 @@ class SocketDoor(Door):
         await self.client.connect(
             self._club.url,
             transports=self._transports,
-            auth={"token": self._person.token} if self._person else None,
+            auth=self._auth,
             wait_timeout=PATIENCE_S,
         )
 
     async def ask(self, command: str, *payload: Any) -> Any:
-        """Send a command and return its ack."""
-        data = payload[0] if len(payload) == 1 else payload or None
-        return await self.client.call(command, data, timeout=PATIENCE_S)
+        """Send a command with so many arguments and return its ack."""
+        return await self.client.call(command, payload, timeout=PATIENCE_S)
 
     async def close(self) -> None:
-        await self.client.disconnect()
+        # Its goodbye over polling would wait for the answer of a poll, up to a ping's interval.
+        transport = self.client.eio
+        await transport.disconnect(abort=True)
+        for task in (transport.read_loop_task, transport.write_loop_task):
+            if task is not None:
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
+        if transport.http is not None:
+            await transport.http.close()
 
 
 class UpdatesDoor(Door):

@@ -18,7 +18,7 @@ STATEMENTS = (
         role          text NOT NULL DEFAULT 'member'
                       CONSTRAINT users_role CHECK (role IN ('member', 'staff', 'admin', 'service')),
         balance_minor bigint NOT NULL DEFAULT 0
-                      CONSTRAINT users_balance CHECK (balance_minor BETWEEN 0 AND 9007199254740991),
+                      CONSTRAINT users_balance CHECK (balance_minor BETWEEN 0 AND 7000000000000000),
         created_at    timestamptz NOT NULL DEFAULT now()
     )
     """,
@@ -159,10 +159,12 @@ STATEMENTS = (
     )
     """,
     # --- the event log -----------------------------------------------------------------------
-    # The payload is json, not jsonb: it is passed on as it was written.
+    # The payload is json, not jsonb: it is passed on as it was written. Every index is written
+    # to twice for each event (insert, number), so there are no more than are read: ids are
+    # looked up only while there is no position, audiences only when there is one.
     """
     CREATE TABLE event_log (
-        id       bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        id       bigint GENERATED ALWAYS AS IDENTITY,
         pos      bigint CONSTRAINT event_log_pos UNIQUE,
         audience text NOT NULL,
         name     text NOT NULL,
@@ -170,8 +172,8 @@ STATEMENTS = (
         at       timestamptz NOT NULL DEFAULT clock_timestamp()
     )
     """,
-    "CREATE INDEX event_log_unnumbered ON event_log (id) WHERE pos IS NULL",
-    "CREATE INDEX event_log_by_audience ON event_log (audience, pos)",
+    "CREATE UNIQUE INDEX event_log_unnumbered ON event_log (id) WHERE pos IS NULL",
+    "CREATE INDEX event_log_by_audience ON event_log (audience, pos) WHERE pos IS NOT NULL",
     """
     CREATE TABLE event_log_head (
         only_row boolean CONSTRAINT event_log_head_pkey PRIMARY KEY DEFAULT true

@@ -10,10 +10,11 @@ from server.db import Transaction
 from server.errors import ClubError
 
 _COLUMNS = """
-    SELECT inventory.id, inventory.user_id, inventory.status, inventory.won_at,
+    SELECT inventory.id, inventory.user_id, users.username, inventory.status, inventory.won_at,
            line.id AS item_id, line.name, line.image, line.rarity, line.value_minor,
            cases.id AS case_id, cases.name AS case_name, cases.image AS case_image
       FROM inventory
+      JOIN users ON users.id = inventory.user_id
       JOIN openings ON openings.id = inventory.opening_id
       JOIN case_items AS line ON line.id = openings.item_id
       JOIN cases ON cases.id = openings.case_id
@@ -56,6 +57,7 @@ class Prize:
 
     id: int
     user_id: int
+    username: str
     item: Line
     case: CaseName
     status: str
@@ -122,6 +124,7 @@ def _prize(row: Any) -> Prize:
     return Prize(
         row["id"],
         row["user_id"],
+        row["username"],
         Line(
             row["item_id"],
             row["name"],

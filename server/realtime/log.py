@@ -21,8 +21,11 @@ from server.realtime.cursor import Cursor
 # Any constant will do, as long as no other lock of the service has it.
 NUMBERING_LOCK = 0x6C6F67
 
+# Where the bell is heard.
+CHANNEL = "event_log"
+
 # Bounds one numbering transaction, and so how long the lock is held.
-_NUMBERING_BATCH = 2000
+NUMBERING_BATCH = 2000
 
 _APPEND = """
     INSERT INTO event_log (audience, name, payload)
@@ -40,8 +43,9 @@ _UNNUMBERED_FOR = """
 
 # The lock is a statement of its own: one that also numbered would read a snapshot older than
 # the lock. Whoever hears of a position must find it after a crash, whatever the database's
-# default for synchronous_commit is.
-_LOCK = f"""
+# default for synchronous_commit is. One message, so one way to the database and back.
+_BEGIN_NUMBERING = f"""
+    BEGIN ISOLATION LEVEL READ COMMITTED;
     SET LOCAL synchronous_commit = on;
     SELECT pg_advisory_xact_lock({NUMBERING_LOCK})
 """
@@ -53,16 +57,21 @@ _NUMBER = """
     ), moved AS (
         UPDATE event_log_head
            SET head = head + (SELECT count(*) FROM fresh)
-     RETURNING head - (SELECT count(*) FROM fresh) AS base
+         WHERE EXISTS (SELECT FROM fresh)
+     RETURNING epoch, head - (SELECT count(*) FROM fresh) AS base
     ), numbered AS (
         UPDATE event_log
            SET pos = moved.base + fresh.n
           FROM fresh, moved
-         WHERE event_log.id = fresh.id
-     RETURNING 1
+         WHERE event_log.id = fresh.id AND event_log.pos IS NULL
+     RETURNING epoch, pos, audience, name, payload, at
     )
-    SELECT count(*) FROM numbered
+    SELECT epoch, pos, audience, name, payload, at FROM numbered ORDER BY pos
 """
+
+# Only a bell, and after the commit: inside a business transaction NOTIFY would hold a lock of the
+# whole database until its commit.
+_COMMIT_AND_RING = f"COMMIT; NOTIFY {CHANNEL}"
 
 _HEAD = "SELECT epoch, head, floor FROM event_log_head"
 
@@ -141,17 +150,27 @@ class EventLog:
             audiences, names, payloads = zip(*tx.outbox, strict=True)
             await tx.execute(_APPEND, audiences, names, payloads)
 
-    async def number(self, connection: Any) -> int:
-        """Give positions to committed events that have none; returns to how many."""
-        total = 0
+    async def number(self, connection: Any) -> None:
+        """Give positions to all committed events that have none."""
         while await connection.fetchval(_UNNUMBERED):
-            async with connection.transaction():
-                await connection.execute(_LOCK)
-                numbered = await connection.fetchval(_NUMBER, _NUMBERING_BATCH)
-            total += numbered
-            if numbered < _NUMBERING_BATCH:
-                break
-        return total
+            await self.number_some(connection)
+
+    async def number_some(self, connection: Any) -> list[LoggedEvent]:
+        """Number one batch, ring for the relays, and return the batch, oldest first.
+
+        Whoever numbers has to ring, a passing reader too: no relay finds anything left to
+        number and would ring after it.
+        """
+        try:
+            await connection.execute(_BEGIN_NUMBERING)
+            rows = await connection.fetch(_NUMBER, NUMBERING_BATCH)
+            await connection.execute(_COMMIT_AND_RING if rows else "COMMIT")
+        except BaseException:
+            # The transaction ends with its connection: to ask for a rollback would wait for a
+            # database that may not answer, also in a server that is stopping.
+            connection.terminate()
+            raise
+        return [_logged(row["epoch"], row) for row in rows]
 
     async def head(self, connection: Any) -> Head:
         return Head(*await connection.fetchrow(_HEAD))
@@ -171,16 +190,7 @@ class EventLog:
             rows = await connection.fetch(_READ, after, head.head, limit)
         else:
             rows = await connection.fetch(_READ_FOR, after, head.head, limit, audiences)
-        return [
-            LoggedEvent(
-                Cursor(head.epoch, row["pos"]),
-                row["audience"],
-                row["name"],
-                None if row["payload"] is None else json.loads(row["payload"]),
-                row["at"],
-            )
-            for row in rows
-        ]
+        return [_logged(head.epoch, row) for row in rows]
 
     async def page(self, after: Cursor | None, audiences: list[str], limit: int) -> Page:
         """What came after a cursor for these audiences, numbered first.
@@ -198,3 +208,13 @@ class EventLog:
             events = await self.read(connection, head, after.position, limit, audiences)
         more = len(events) == limit
         return Page(events, events[-1].cursor if more else head.cursor, resync=False, more=more)
+
+
+def _logged(epoch: str, row: Any) -> LoggedEvent:
+    return LoggedEvent(
+        Cursor(epoch, row["pos"]),
+        row["audience"],
+        row["name"],
+        None if row["payload"] is None else json.loads(row["payload"]),
+        row["at"],
+    )

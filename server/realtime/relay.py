@@ -17,11 +17,10 @@ import structlog
 from server.db import Database, Transaction, translated
 from server.errors import DatabaseUnavailable
 from server.realtime.cursor import Cursor
-from server.realtime.log import EventLog, LoggedEvent
+from server.realtime.log import CHANNEL, NUMBERING_BATCH, EventLog, LoggedEvent
 
 log = structlog.get_logger(__name__)
 
-CHANNEL = "event_log"
 _BATCH = 500
 _RECONNECT_S = (0.1, 2.0)
 
@@ -105,20 +104,38 @@ class Relay:
         log.info("relay follows the log", position=str(self.position))
         self.connected.set()
         self._pause_s = _RECONNECT_S[0]
+        rang = False
         while True:
-            await self._catch_up(connection)
+            if rang:
+                await self._number_and_tell(connection)
+            else:
+                await self._log.number(connection)
+                await self._catch_up(connection)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._poll_s):
                     await self._bell.wait()
+            rang = self._bell.is_set()
             self._bell.clear()
 
-    async def _catch_up(self, connection: Any) -> None:
+    async def _number_and_tell(self, connection: Any) -> None:
+        """The short way: what this worker numbers itself it need not read again."""
         assert self.position is not None
-        if await self._log.number(connection):
-            # Only a bell, outside any business transaction: there it would take a lock of the
-            # whole database until the commit.
-            await connection.execute(f"NOTIFY {CHANNEL}")
+        events = await self._log.number_some(connection)
+        follows = events and events[0].cursor == Cursor(
+            self.position.epoch, self.position.position + 1
+        )
+        if not follows:
+            # Another worker was faster with all or some of it.
+            await self._catch_up(connection)
+            return
+        for event in events:
+            await self._take(event)
+        if len(events) == NUMBERING_BATCH:
+            self.ring()
+
+    async def _catch_up(self, connection: Any) -> None:
         while True:
+            assert self.position is not None
             head = await self._log.head(connection)
             if not head.can_continue(self.position):
                 # Trimmed, restored or replaced: what lies between is gone for everybody, and
@@ -131,11 +148,14 @@ class Relay:
                 connection, head, self.position.position, _BATCH, audiences=None
             )
             for event in events:
-                self.position = event.cursor
-                await self._tell(event)
+                await self._take(event)
             if len(events) < _BATCH:
                 self.position = head.cursor
                 return
+
+    async def _take(self, event: LoggedEvent) -> None:
+        self.position = event.cursor
+        await self._tell(event)
 
     async def _tell(self, event: LoggedEvent) -> None:
         try:

@@ -5,6 +5,7 @@ import time
 from typing import Any
 
 import structlog
+from engineio.packet import NOOP, Packet
 from socketio import AsyncServer
 
 from events.base import Event
@@ -61,6 +62,14 @@ class ClubSio(AsyncServer):
         # The last part of a name like balance:updated:7 is an id, which a metric must not hold.
         EVENTS_DELIVERED.labels(name.rstrip("0123456789").rstrip(":")).inc()
         log.info(f"emitted {name} to {audience}, {sockets} socket{'' if sockets == 1 else 's'}")
+
+    async def _handle_eio_disconnect(self, eio_sid: str, reason: str) -> None:
+        await super()._handle_eio_disconnect(eio_sid, reason)
+        socket = self.eio.sockets.get(eio_sid)
+        if socket is not None and not socket.upgraded:
+            # A poll that waits when its client says goodbye would go on waiting, and some
+            # clients with it, until the next ping is due.
+            socket.queue.put_nowait(Packet(NOOP))
 
     def room_size(self, room: str | None) -> int:
         """How many sockets of this worker are in a room; None: all of them."""

@@ -1,7 +1,7 @@
 """Lists page by `before` and `limit`, and answer `next`."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from marshmallow import fields, validate
 
@@ -9,6 +9,8 @@ from events.fields import MAX_ID, Schema
 
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 200
+
+T = TypeVar("T", bound=Any)
 
 
 class PageQuery(Schema):
@@ -18,6 +20,11 @@ class PageQuery(Schema):
     limit = fields.Integer(load_default=DEFAULT_LIMIT, validate=validate.Range(1, MAX_LIMIT))
 
 
-def next_before(page: Sequence[Any], limit: int) -> int | None:
-    """Where the next page begins, or None at the end."""
-    return page[-1].id if len(page) == limit else None
+def cut(found: Sequence[T], limit: int) -> tuple[Sequence[T], int | None]:
+    """The page, and where the next one begins or None at the end.
+
+    `found` was read with one more than `limit`: only so can a full last page be told from one
+    that has a next.
+    """
+    page = found[:limit]
+    return page, page[-1].id if len(found) > limit else None

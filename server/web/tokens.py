@@ -61,16 +61,29 @@ class Tokens:
                     audience=issuer.audience,
                     options={"require": ["exp", "sub", "iss", "aud"]},
                 )
-                if not claims["sub"] or len(claims["sub"]) > 255 or "\x00" in claims["sub"]:
+                # It becomes a text of the database, which holds neither NUL nor half a pair.
+                subject = claims["sub"].encode()
+                if not 0 < len(subject) <= 255 or b"\x00" in subject:
                     raise InvalidToken()
             expires_at = datetime.fromtimestamp(claims["exp"], UTC)
         except jwt.ExpiredSignatureError:
             raise TokenExpired() from None
-        except (jwt.InvalidTokenError, ValueError, OverflowError, OSError, RecursionError):
+        except (
+            jwt.InvalidTokenError,
+            # What the library lets through and the clock does not: an `exp` of the wrong type,
+            # or beyond the calendar.
+            TypeError,
+            ValueError,
+            OverflowError,
+            OSError,
+            RecursionError,
+        ):
             raise InvalidToken() from None
         return Claims(issuer.issuer if issuer else None, claims["sub"], expires_at)
 
     def _named_issuer(self, token: str) -> Issuer | None:
         """The issuer that the token names decides which secret must have signed it."""
+        if not self._issuers:
+            return None
         named = jwt.decode(token, options={"verify_signature": False}).get("iss")
         return self._issuers.get(named) if isinstance(named, str) else None

@@ -78,6 +78,9 @@ const WORDS = {
     "Оплатите {amount} на стойке и назовите номер платежа. Баланс изменится здесь, как только он придёт.",
   ],
   "topup.arrived": ["The payment has arrived.", "Платёж пришёл."],
+  "pay.title": ["Payment", "Оплата"],
+  "pay.demo": ["A demo page in place of a payment provider's: no real money moves.", "Демонстрационная страница вместо платёжной: настоящие деньги не списываются."],
+  "pay.done": ["Paid. The balance has changed already; this tab may be closed.", "Оплачено. Баланс уже изменился, вкладку можно закрыть."],
 
   // Cases
   "cases": ["Cases", "Кейсы"],
@@ -226,6 +229,7 @@ const WORDS = {
   "prizes.none": ["There is no ticket #{id}.", "Билета №{id} нет."],
   "prizes.owner": ["Player", "Игрок"],
   "prizes.won": ["Won", "Выигран"],
+  "prizes.waits": ["Not handed out yet", "Ещё не выдан"],
   "prizes.issue": ["Handed out", "Выдан"],
   "prizes.cancel": ["Cancel the prize", "Отменить приз"],
   "prizes.cancel.ask": ["Ticket #{id} becomes void. There is no way back.", "Билет №{id} станет недействительным. Вернуть будет нельзя."],

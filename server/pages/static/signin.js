@@ -26,7 +26,7 @@ export function SignIn({ title, lead, closed }) {
         <h1>${title}</h1>
         <p>${lead}</p>
       </div>
-      <form ref=${setForm} class="signin-form" onSubmit=${(event) => (event.preventDefault(), enter(session.signIn))}>
+      <form ref=${setForm} class="signin-form" onSubmit=${(event) => event.preventDefault()}>
         ${ended && html`<p class="note">${t("sign.ended")}</p>`}
         <${Field} label=${t("sign.username")}>
           <input name="username" data-testid="username" autocomplete="username" autocapitalize="none" spellcheck=${false} required maxlength="64" />
@@ -36,10 +36,10 @@ export function SignIn({ title, lead, closed }) {
         <//>
         <${ErrorNote} error=${error} />
         <div class="row">
-          <${Action} kind="primary" type="submit" testid="sign-in" explain>${t("sign.in")}<//>
+          <${Action} kind="primary" type="submit" testid="sign-in" explain onClick=${() => enter(session.signIn)}>${t("sign.in")}<//>
           ${!closed && html`<${Action} testid="register" onClick=${() => enter(session.register)}>${t("sign.register")}<//>`}
         </div>
-        ${!closed && html`<p class="quiet small">${t("sign.rules")}</p>`}
+        ${!closed && !error && html`<p class="quiet small">${t("sign.rules")}</p>`}
       </form>
     </section>`;
 }

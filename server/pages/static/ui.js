@@ -93,12 +93,18 @@ export function Toasts() {
   </div>`;
 }
 
-/** The club's art or an address of the admin's; a broken one leaves its frame empty. */
+/** The club's art or an address of the admin's; one that cannot be loaded leaves its place empty. */
 export function Picture({ src, fallback = "/static/art/item-coins.svg", size = 96 }) {
   const [broken, setBroken] = useState(null);
-  const shown = src && broken !== src ? src : fallback;
-  return html`<img class="picture" src=${shown} alt="" width=${size} height=${size} loading="lazy" decoding="async"
-    onError=${() => setBroken(src)} />`;
+  const shown = src || fallback;
+  const fail = () => {
+    setBroken(shown);
+    // It may be the connection's fault only.
+    const forget = link.subscribe(({ state }) => state === "online" && (forget(), setBroken(null)));
+  };
+  // Another key makes another element, which asks for the picture again.
+  return html`<img key=${broken === shown} class="picture ${broken === shown ? "broken" : ""}" src=${shown} alt=""
+    width=${size} height=${size} loading="lazy" decoding="async" onError=${broken === shown ? undefined : fail} />`;
 }
 
 export const Rarity = ({ of }) => html`<span class="rarity r-${of}">${t(`rarity.${of}`)}</span>`;

@@ -11,24 +11,29 @@ import { bodyOf, chances, draftOf, newLine, RARITIES } from "./draft.js";
 function ImagePicker({ art, value, fallback, label, onPick }) {
   const [open, setOpen] = useState(false);
   const pick = (image) => (onPick(image), setOpen(false));
+  const escape = (event) => {
+    if (event.key !== "Escape") return;
+    // It closes the choice, not the dialog around it.
+    event.preventDefault();
+    setOpen(false);
+  };
   return html`
-    <div class="picker">
-      <button type="button" class="picker-shown" aria-expanded=${open} aria-label=${label} title=${label} onClick=${() => setOpen(!open)}>
-        <${Picture} src=${value} fallback=${fallback} size=${52} />
-      </button>
-      ${open && html`
-        <div class="picker-choice" onKeyDown=${(event) => event.key === "Escape" && (event.preventDefault(), event.stopPropagation(), setOpen(false))}>
-          <div class="picker-art">
-            ${art.map((image) => html`
-              <button type="button" key=${image} aria-pressed=${image === value} aria-label=${image.slice(image.lastIndexOf("-") + 1, -4)} onClick=${() => pick(image)}>
-                <img src=${image} alt="" width="52" height="52" />
-              </button>`)}
-          </div>
-          <${Field} label=${t("edit.image.url")}>
-            <input type="text" inputmode="url" maxlength="500" placeholder="https://" value=${value} onInput=${(event) => onPick(event.target.value)} />
-          <//>
-        </div>`}
-    </div>`;
+    <button type="button" class="picker-shown" aria-expanded=${open} aria-label=${label} title=${label}
+      onClick=${() => setOpen(!open)} onKeyDown=${open && escape}>
+      <${Picture} src=${value} fallback=${fallback} size=${52} />
+    </button>
+    ${open && html`
+      <div class="picker-choice" onKeyDown=${escape}>
+        <div class="picker-art">
+          ${art.map((image) => html`
+            <button type="button" key=${image} aria-pressed=${image === value} aria-label=${image.slice(image.lastIndexOf("-") + 1, -4)} onClick=${() => pick(image)}>
+              <img src=${image} alt="" width="52" height="52" />
+            </button>`)}
+        </div>
+        <${Field} label=${t("edit.image.url")}>
+          <input inputmode="url" maxlength="500" placeholder="https://" value=${value} onInput=${(event) => onPick(event.target.value)} />
+        <//>
+      </div>`}`;
 }
 
 function Line({ line, n, chance, onChange, onRemove }) {
@@ -37,15 +42,15 @@ function Line({ line, n, chance, onChange, onRemove }) {
     <li class="line r-${line.rarity}">
       <${ImagePicker} art=${ITEM_ART} value=${line.image} label=${t("edit.image")} onPick=${(image) => onChange({ ...line, image })} />
       <label class="cell name"><span>${t("edit.name")}</span><input data-testid="line-name" maxlength="120" value=${line.name} onInput=${set("name")} /></label>
-      <label class="cell"><span>${t("edit.rarity")}</span>
+      <label class="cell rarity-cell"><span>${t("edit.rarity")}</span>
         <select data-testid="line-rarity" value=${line.rarity} onChange=${set("rarity")}>
           ${RARITIES.map((rarity) => html`<option key=${rarity} value=${rarity} selected=${rarity === line.rarity}>${t(`rarity.${rarity}`)}</option>`)}
         </select>
       </label>
-      <label class="cell"><span>${t("edit.value")}</span><input data-testid="line-value" inputmode="decimal" value=${line.value} onInput=${set("value")} /></label>
+      <label class="cell value-cell"><span>${t("edit.value")}</span><input data-testid="line-value" inputmode="decimal" value=${line.value} onInput=${set("value")} /></label>
       <label class="cell"><span>${t("edit.weight")}</span><input data-testid="line-weight" inputmode="numeric" value=${line.weight} onInput=${set("weight")} /></label>
       <div class="cell chance"><span>${t("edit.chance")}</span><output data-testid="line-chance">${chance === null ? "?" : percent(chance)}</output></div>
-      <label class="cell"><span>${t("edit.stock")}</span><input data-testid="line-stock" inputmode="numeric" placeholder=${t("edit.stock.hint")} value=${line.stock} onInput=${set("stock")} /></label>
+      <label class="cell stock-cell"><span>${t("edit.stock")}</span><input data-testid="line-stock" inputmode="numeric" placeholder=${t("edit.stock.hint")} value=${line.stock} onInput=${set("stock")} /></label>
       <button type="button" class="icon" data-testid="line-remove" aria-label=${t("edit.remove", { n })} title=${t("edit.remove", { n })} onClick=${onRemove}>
         <svg viewBox="0 0 24 24" aria-hidden="true"><path d="M6 6l12 12M18 6L6 18" /></svg>
       </button>

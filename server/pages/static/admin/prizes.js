@@ -50,7 +50,7 @@ export function Prizes() {
             <p><b>#${prize.id} · ${prize.item.name}</b></p>
             <p><${Rarity} of=${prize.item.rarity} /> · ${money(prize.item.value)}</p>
             <p class="quiet">${prize.user && html`${t("prizes.owner")}: ${prize.user.username} · `}${t("prizes.won")} ${moment(prize.wonAt)}</p>
-            <p class="status-word" role="status">${t(`status.${prize.status}`)}</p>
+            <p class="status-word" role="status">${t(prize.status === "won" ? "prizes.waits" : `status.${prize.status}`)}</p>
             ${prize.status === "won" && html`
               <div class="row">
                 <${Action} kind="primary" testid="prize-issue" onClick=${() => settle("issued")}>${t("prizes.issue")}<//>

@@ -36,17 +36,18 @@ function Look({ box, error, commitment, clientSeed, onSeed, onOpen, onTopUp }) {
       <h2>${box.name}</h2>
       <${Odds} items=${box.items} />
       <div class="look-act">
-        <${ErrorNote} error=${error} />
+        <${ErrorNote} error=${error}>
+          ${error?.code === "insufficient_balance" && missing === 0 && html`<${Action} kind="slim" testid="topup-offer" onClick=${() => onTopUp(missing)}>${t("topup")}<//>`}
+        <//>
         ${!user
           ? html`<p class="note">${t("sign.to.open")}</p>`
           : html`
+            ${missing > 0 && !error && html`<p class="missing">${t("case.missing", { amount: money(missing) })}</p>`}
             <div class="row">
-              <${Action} kind="primary big" testid="open-case" explain disabled=${soldOut(box) || missing > 0} onClick=${onOpen}>
+              <${Action} kind="primary big" testid="open-case" explain disabled=${soldOut(box)} onClick=${onOpen}>
                 ${soldOut(box) ? t("case.soldout") : t("case.open", { price: money(box.price) })}
               <//>
-              ${missing > 0 && html`
-                <span class="missing">${t("case.missing", { amount: money(missing) })}</span>
-                <${Action} testid="topup-offer" onClick=${() => onTopUp(missing)}>${t("topup")}<//>`}
+              ${missing > 0 && html`<${Action} kind="big" testid="topup-offer" onClick=${() => onTopUp(missing)}>${t("topup")}<//>`}
             </div>
             <details class="seeds">
               <summary>${t("fair.before")}</summary>
@@ -95,6 +96,9 @@ export function CaseDialog({ caseId, onClose, onSpin, onTopUp }) {
   const [commitment, setCommitment] = useState(null);
   const [clientSeed, setClientSeed] = useState(newSeed);
 
+  // Two dialogs follow each other here, so neither knows where the focus was at first.
+  const [cameFrom] = useState(() => document.activeElement);
+  useEffect(() => () => void setTimeout(() => cameFrom?.focus()), []);
   useEffect(() => {
     if (user && stage === "look") nextCommitment().then(setCommitment, () => setCommitment(null));
   }, [user?.id, stage]);
@@ -128,12 +132,14 @@ export function CaseDialog({ caseId, onClose, onSpin, onTopUp }) {
       <${Dialog} key="look" label=${box?.name ?? ""} kind="wide" onClose=${onClose}>
         ${current
           ? html`<${Look} box=${current} error=${error} commitment=${commitment} clientSeed=${clientSeed}
-              onSeed=${setClientSeed} onOpen=${open} onTopUp=${onTopUp} />`
+              onSeed=${setClientSeed} onOpen=${open} onTopUp=${(missing) => (setError(null), onTopUp(missing))} />`
           : html`<p class="note" role="status">${t("case.gone")}</p>`}
       <//>`;
   }
+  // Escape during the reel skips it; the draw itself cannot be left.
+  const leave = stage === "reel" ? () => setStage("won") : onClose;
   return html`
-    <${Dialog} key="reveal" label=${box.name} kind="wide stage" testid="reveal" locked=${stage !== "won"} onClose=${onClose}>
+    <${Dialog} key="reveal" label=${box.name} kind="wide stage" testid="reveal" locked=${stage === "drawing"} onClose=${leave}>
       ${stage === "drawing" && html`
         <div class="drawing"><${Picture} src=${box.image} fallback="/static/art/case-starter.svg" size=${200} /><p role="status">${t("open.drawing")}</p></div>`}
       ${stage === "reel" && html`<${Reel} items=${box.items} item=${won.item} onDone=${() => setStage("won")} />`}

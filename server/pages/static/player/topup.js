@@ -22,9 +22,9 @@ function Created({ payment, onClose }) {
   const { me } = useStore(club);
   const arrived = me && me.balance >= before.current + payment.amount;
   return html`
-    <div data-testid="payment" data-payment-id=${payment.id}>
+    <div class="created" data-testid="payment" data-payment-id=${payment.id}>
       <p class="payment-number"><span>${t("topup.number")}</span> <b>№${payment.id}</b></p>
-      <p>${url ? t("topup.opened") : t("topup.desk", { amount })}</p>
+      ${!arrived && html`<p>${url ? t("topup.opened") : t("topup.desk", { amount })}</p>`}
       <p class="good" role="status">${arrived && t("topup.arrived")}</p>
       <div class="row end">
         ${url && !arrived && html`<a class="button primary" href=${url} target="_blank" rel="noopener" data-testid="pay-link">${t("topup.pay", { amount })}</a>`}
@@ -40,8 +40,7 @@ export function TopUp({ missing, onClose }) {
   const input = useRef(null);
   useEffect(() => input.current?.select(), []);
 
-  const submit = async (event) => {
-    event.preventDefault();
+  const submit = async () => {
     const amount = parseMoney(text);
     if (!amount) return setError(new Error(t("topup.bad")));
     setError(null);
@@ -62,7 +61,7 @@ export function TopUp({ missing, onClose }) {
       ${payment
         ? html`<${Created} payment=${payment} onClose=${onClose} />`
         : html`
-          <form onSubmit=${submit} noValidate>
+          <form onSubmit=${(event) => event.preventDefault()} noValidate>
             <${Field} label=${t("topup.amount")}>
               <input ref=${input} data-testid="topup-amount" inputmode="decimal" autocomplete="off" value=${text} onInput=${(event) => setText(event.target.value)} />
             <//>
@@ -70,7 +69,7 @@ export function TopUp({ missing, onClose }) {
               ${QUICK.map((amount) => html`<button type="button" class="button slim" onClick=${() => setText(String(amount))}>${money(amount)}</button>`)}
             </div>
             <${ErrorNote} error=${error} />
-            <div class="row end"><${Action} kind="primary" type="submit" testid="topup-create" explain>${t("topup.create")}<//></div>
+            <div class="row end"><${Action} kind="primary" type="submit" testid="topup-create" explain onClick=${submit}>${t("topup.create")}<//></div>
           </form>`}
     <//>`;
 }
