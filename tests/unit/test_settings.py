@@ -99,10 +99,19 @@ def test_the_example_shows_the_default(monkeypatch: pytest.MonkeyPatch, name: st
         return
     by_default = load(monkeypatch, **REQUIRED)
     assert load(monkeypatch, **REQUIRED, **{name: shown}) == by_default
-    if shown == "":
-        # Or "no value" would hide a default that an empty value also stands for. (A second
-        # secret has no field of its own and no default.)
-        assert getattr(by_default, name.lower(), None) in (None, ())
+    if shown == "" and name != "PAYMENT_SECRET_PREVIOUS":
+        # Or "no value" would hide a default that an empty value also stands for.
+        assert getattr(by_default, name.lower()) in (None, ())
+
+
+def test_previous_payment_secret_is_valid_beside_the_present_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    alone = load(monkeypatch, **REQUIRED)
+    before = "the-secret-before-of-thirty-two-bytes"
+    both = load(monkeypatch, **REQUIRED, PAYMENT_SECRET_PREVIOUS=before)
+    assert alone.providers[0].secrets == (REQUIRED["PAYMENT_SECRET"],)
+    assert both.providers[0].secrets == (REQUIRED["PAYMENT_SECRET"], before)
 
 
 @pytest.mark.parametrize("name", sorted(example()))
