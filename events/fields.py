@@ -22,7 +22,6 @@ MAX_MONEY_MINOR = 100_000_000_000
 MAX_BALANCE_MINOR = 7_000_000_000_000_000
 
 _MONEY = re.compile(r"-?\d{1,15}(\.\d{1,2})?", re.ASCII)
-_FRACTION = re.compile(r"\d(\.\d{1,17})?", re.ASCII)
 _DECIMAL_ID = re.compile(r"[1-9]\d{0,15}", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _CONTROL_BUT_LINES = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
@@ -122,9 +121,8 @@ class Fraction(fields.Field[float]):
     ) -> float:
         number: float | None = None
         if isinstance(value, NumberText):
-            # Shortest form of a small float: Python writes 0.000001 as 1e-06.
-            if _FRACTION.fullmatch(value.text) or value.text == "1e-06":
-                number = float(value.text)
+            # Python writes small fractions with an exponent: 0.00002 as 2e-05.
+            number = float(value.text)
         elif isinstance(value, int) and not isinstance(value, bool):
             number = float(value)
         if number is None or not 0 <= number <= 1:

@@ -8,6 +8,12 @@ import pytest
 
 from tests.club import Club, Person, until
 
+_SECOND_IN_LINE = """
+    SELECT count(*)
+      FROM pg_stat_activity AS second, unnest(pg_blocking_pids(second.pid)) AS first
+     WHERE pg_backend_pid() = ANY(pg_blocking_pids(first))
+"""
+
 _WAITERS = """
     SELECT count(*) FROM pg_stat_activity WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid))
 """
@@ -34,3 +40,12 @@ async def somebody_waits(database: Any, count: int = 1) -> None:
         return bool(await database.fetchval(_WAITERS) >= count)
 
     await until(they_wait, f"{count} wait for this connection's locks")
+
+
+async def somebody_waits_second(database: Any) -> None:
+    """Until somebody waits for one who waits for what this connection has locked."""
+
+    async def in_line() -> bool:
+        return bool(await database.fetchval(_SECOND_IN_LINE))
+
+    await until(in_line, "somebody waits behind one who waits for this connection's locks")
