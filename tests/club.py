@@ -46,6 +46,7 @@ class Club:
         self.url = url
         self.http = http
         self._admin: Person | None = None
+        self._people: list[Person] = []
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -64,8 +65,8 @@ class Club:
                 await app[LIFECYCLE].is_ready.wait()
             yield club
         finally:
-            if club._admin:
-                await club._admin.leave()
+            for person in club._people:
+                await person.leave()
             await http.close()
             await drain(app)
             await runner.cleanup()
@@ -112,6 +113,7 @@ class Club:
                 member = await accounts.register(tx, username, None)
             token, _ = self.app[AUTH].tokens.issue(member.id)
             person = Person(self, member.id, username, token)
+        self._people.append(person)
         if role != "member":
             async with self.app[DB].transaction() as tx:
                 await tx.execute("UPDATE users SET role = $2 WHERE id = $1", person.id, role)

@@ -63,6 +63,15 @@ class ClubSio(AsyncServer):
         EVENTS_DELIVERED.labels(name.rstrip("0123456789").rstrip(":")).inc()
         log.info(f"emitted {name} to {audience}, {sockets} socket{'' if sockets == 1 else 's'}")
 
+    async def _handle_event(self, eio_sid: str, namespace: str, id: int | None, data: Any) -> None:
+        name, *arguments = data if isinstance(data, list) and data else (None,)
+        if not isinstance(name, str) or name == "*" or name in self.reserved_events:
+            # The handlers of the socket's own life hang beside those of commands: a client that
+            # sends `disconnect` would be taken off the list and keep its rooms for ever. Under
+            # a name that nobody has, it is refused as any unknown event is.
+            name = f"not a command: {name!r}"
+        await super()._handle_event(eio_sid, namespace, id, [name, *arguments])
+
     async def _handle_eio_disconnect(self, eio_sid: str, reason: str) -> None:
         await super()._handle_eio_disconnect(eio_sid, reason)
         socket = self.eio.sockets.get(eio_sid)
