@@ -178,9 +178,11 @@ async def _keep_house(app: web.Application) -> None:
 
 
 async def drain(app: web.Application) -> None:
-    """Tell clients to come back later, answer those who wait, close sockets.
+    """Tell clients to come back later, and answer those who wait.
 
-    Takes `drain_s` seconds at most; what is left then is cut.
+    Takes `drain_s` seconds at most. Nobody is sent a DISCONNECT: unmodified clients take that
+    for the server's last word and stay away. Their connections are cut when the listener
+    closes, and they come back by themselves.
     """
     app[keys.LIFECYCLE].drain()
     app[keys.RELAY].wake_all()
@@ -194,7 +196,6 @@ async def drain(app: web.Application) -> None:
                     for each in sockets
                 )
             )
-            await asyncio.gather(
-                *(sio.disconnect(each.sid) for each in sockets), return_exceptions=True
-            )
+            while not sio.has_sent_everything():
+                await asyncio.sleep(0.01)
             await sio.shutdown()

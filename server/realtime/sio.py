@@ -80,6 +80,16 @@ class ClubSio(AsyncServer):
             # clients with it, until the next ping is due.
             socket.queue.put_nowait(Packet(NOOP))
 
+    def has_sent_everything(self) -> bool:
+        """Whether nothing waits to be sent to a client that takes it now.
+
+        A polling client takes what is there with its next poll, which may not come.
+        """
+        return all(
+            socket.closed or not socket.upgraded or socket.queue.empty()
+            for socket in self.eio.sockets.values()
+        )
+
     def room_size(self, room: str | None) -> int:
         """How many sockets of this worker are in a room; None: all of them."""
         return len(self.manager.rooms.get(NAMESPACE, {}).get(room, ()))
