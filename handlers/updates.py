@@ -1,6 +1,7 @@
 """`GET /api/updates`: everything that happened after a cursor, for clients without a socket."""
 
 import asyncio
+import math
 import time
 from datetime import UTC, datetime
 from typing import Any
@@ -77,7 +78,7 @@ async def _wait(
         raise Unavailable("Too many clients are waiting. Poll without `wait`.", retry_after_s=5)
     while not bell.is_set() and not request.app[LIFECYCLE].draining.is_set():
         left_s = deadline - time.monotonic()
-        valid_s = (who.expires_at - datetime.now(UTC)).total_seconds() if who else left_s
+        valid_s = (who.expires_at - datetime.now(UTC)).total_seconds() if who else math.inf
         if valid_s <= 0:
             event = AuthExpired("", round(config.auth_grace_s * 1000))
             return {

@@ -114,6 +114,8 @@ def _socketio(config: Config, event_log: EventLog) -> ClubSio:
         async_mode="aiohttp",
         cors_allowed_origins=from_our_pages,
         transports=list(config.transports),
+        # Or the handshake offers an upgrade that is then refused.
+        allow_upgrades="websocket" in config.transports,
         logger=False,
         engineio_logger=False,
     )

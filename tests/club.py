@@ -6,6 +6,7 @@ import itertools
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 import aiohttp
@@ -45,6 +46,7 @@ class Club:
         self.url = url
         self.http = http
         self._admin: Person | None = None
+        self._people: list[Person] = []
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -63,8 +65,8 @@ class Club:
                 await app[LIFECYCLE].is_ready.wait()
             yield club
         finally:
-            if club._admin:
-                await club._admin.leave()
+            for person in club._people:
+                await person.leave()
             await http.close()
             await drain(app)
             await runner.cleanup()
@@ -111,6 +113,7 @@ class Club:
                 member = await accounts.register(tx, username, None)
             token, _ = self.app[AUTH].tokens.issue(member.id)
             person = Person(self, member.id, username, token)
+        self._people.append(person)
         if role != "member":
             async with self.app[DB].transaction() as tx:
                 await tx.execute("UPDATE users SET role = $2 WHERE id = $1", person.id, role)
@@ -145,6 +148,17 @@ class Club:
         case = await self.create_case()
         admin = await self.admin()
         await admin.call("DELETE", f"/api/admin/cases/{case['id']}")
+
+    async def visitor(self, transport: str, auth: Any = None) -> "SocketDoor":
+        """Somebody at a socket, with what they say in CONNECT; anonymous without it."""
+        await self.settled()
+        door = SocketDoor(self, transport, auth)
+        await door.open()
+        return door
+
+    def token(self, person: "Person", *, seconds: float) -> str:
+        """A token of the person that ends in about so many seconds, at a whole one."""
+        return self.app[AUTH].tokens.issue(person.id, ttl=timedelta(seconds=seconds))[0]
 
     async def settled(self) -> None:
         """Wait until everything committed so far has been delivered."""
@@ -197,7 +211,7 @@ class Person:
         if transport == "updates":
             door = UpdatesDoor(self.club, self.token)
         else:
-            door = SocketDoor(self.club, transport, self)
+            door = SocketDoor(self.club, transport, {"token": self.token})
         # What happened before this moment is not news.
         await self.club.settled()
         await door.open()
@@ -244,10 +258,10 @@ class Door:
 class SocketDoor(Door):
     """python-socketio's client."""
 
-    def __init__(self, club: Club, transport: str, person: Person | None = None) -> None:
+    def __init__(self, club: Club, transport: str, auth: Any = None) -> None:
         super().__init__()
         self._club = club
-        self._person = person
+        self._auth = auth
         self._transports = ["polling", "websocket"] if transport == "upgrade" else [transport]
         self.client = socketio.AsyncClient(reconnection=False)
         self.client.on("*", self._on_event)
@@ -259,14 +273,13 @@ class SocketDoor(Door):
         await self.client.connect(
             self._club.url,
             transports=self._transports,
-            auth={"token": self._person.token} if self._person else None,
+            auth=self._auth,
             wait_timeout=PATIENCE_S,
         )
 
     async def ask(self, command: str, *payload: Any) -> Any:
-        """Send a command and return its ack."""
-        data = payload[0] if len(payload) == 1 else payload or None
-        return await self.client.call(command, data, timeout=PATIENCE_S)
+        """Send a command with so many arguments and return its ack."""
+        return await self.client.call(command, payload, timeout=PATIENCE_S)
 
     async def close(self) -> None:
         # Its goodbye over polling would wait for the answer of a poll, up to a ping's interval.

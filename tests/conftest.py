@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import re
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import asyncpg
@@ -48,7 +49,16 @@ async def dsn(
     postgres: EmbeddedPostgres, template: str, request: pytest.FixtureRequest
 ) -> AsyncIterator[str]:
     """The module's own database."""
-    name = re.sub(r"\W", "_", request.module.__name__).lower()[-40:] + f"_{next(_numbers)}"
+    async with database_of(postgres, template, request.module.__name__) as dsn:
+        yield dsn
+
+
+@asynccontextmanager
+async def database_of(
+    postgres: EmbeddedPostgres, template: str, whose: str
+) -> AsyncIterator[str]:
+    """A copy of the template for as long as it is needed."""
+    name = re.sub(r"\W", "_", whose).lower()[-40:] + f"_{next(_numbers)}"
     connection = await asyncpg.connect(postgres.dsn())
     await connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
     yield postgres.dsn(name)

@@ -21,6 +21,9 @@ from server.realtime.cursor import Cursor
 # Any constant will do, as long as no other lock of the service has it.
 NUMBERING_LOCK = 0x6C6F67
 
+# Where the bell is heard.
+CHANNEL = "event_log"
+
 # Bounds one numbering transaction, and so how long the lock is held.
 NUMBERING_BATCH = 2000
 
@@ -65,6 +68,10 @@ _NUMBER = """
     )
     SELECT epoch, pos, audience, name, payload, at FROM numbered ORDER BY pos
 """
+
+# Only a bell, and after the commit: inside a business transaction NOTIFY would hold a lock of the
+# whole database until its commit.
+_COMMIT_AND_RING = f"COMMIT; NOTIFY {CHANNEL}"
 
 _HEAD = "SELECT epoch, head, floor FROM event_log_head"
 
@@ -148,15 +155,21 @@ class EventLog:
         while await connection.fetchval(_UNNUMBERED):
             await self.number_some(connection)
 
-    async def number_some(self, connection: Any, *, then: str = "") -> list[LoggedEvent]:
-        """Number one batch and return it, oldest first. `then` is run right after the commit."""
-        await connection.execute(_BEGIN_NUMBERING)
+    async def number_some(self, connection: Any) -> list[LoggedEvent]:
+        """Number one batch, ring for the relays, and return the batch, oldest first.
+
+        Whoever numbers has to ring, a passing reader too: no relay finds anything left to
+        number and would ring after it.
+        """
         try:
+            await connection.execute(_BEGIN_NUMBERING)
             rows = await connection.fetch(_NUMBER, NUMBERING_BATCH)
+            await connection.execute(_COMMIT_AND_RING if rows else "COMMIT")
         except BaseException:
-            await connection.execute("ROLLBACK")
+            # The transaction ends with its connection: to ask for a rollback would wait for a
+            # database that may not answer, also in a server that is stopping.
+            connection.terminate()
             raise
-        await connection.execute(f"COMMIT; {then}" if rows else "COMMIT")
         return [_logged(row["epoch"], row) for row in rows]
 
     async def head(self, connection: Any) -> Head:

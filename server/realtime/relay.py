@@ -17,11 +17,10 @@ import structlog
 from server.db import Database, Transaction, translated
 from server.errors import DatabaseUnavailable
 from server.realtime.cursor import Cursor
-from server.realtime.log import NUMBERING_BATCH, EventLog, LoggedEvent
+from server.realtime.log import CHANNEL, NUMBERING_BATCH, EventLog, LoggedEvent
 
 log = structlog.get_logger(__name__)
 
-CHANNEL = "event_log"
 _BATCH = 500
 _RECONNECT_S = (0.1, 2.0)
 
@@ -119,13 +118,9 @@ class Relay:
             self._bell.clear()
 
     async def _number_and_tell(self, connection: Any) -> None:
-        """The short way: what this worker numbers itself it need not read again.
-
-        The bell of the others is rung after the commit, outside any business transaction: there
-        NOTIFY would hold a lock of the whole database until the commit.
-        """
+        """The short way: what this worker numbers itself it need not read again."""
         assert self.position is not None
-        events = await self._log.number_some(connection, then=f"NOTIFY {CHANNEL}")
+        events = await self._log.number_some(connection)
         follows = events and events[0].cursor == Cursor(
             self.position.epoch, self.position.position + 1
         )

@@ -5,6 +5,7 @@ import time
 from typing import Any
 
 import structlog
+from engineio.packet import NOOP, Packet
 from socketio import AsyncServer
 
 from events.base import Event
@@ -61,6 +62,23 @@ class ClubSio(AsyncServer):
         # The last part of a name like balance:updated:7 is an id, which a metric must not hold.
         EVENTS_DELIVERED.labels(name.rstrip("0123456789").rstrip(":")).inc()
         log.info(f"emitted {name} to {audience}, {sockets} socket{'' if sockets == 1 else 's'}")
+
+    async def _handle_event(self, eio_sid: str, namespace: str, id: int | None, data: Any) -> None:
+        name, *arguments = data if isinstance(data, list) and data else (None,)
+        if not isinstance(name, str) or name == "*" or name in self.reserved_events:
+            # The handlers of the socket's own life hang beside those of commands: a client that
+            # sends `disconnect` would be taken off the list and keep its rooms for ever. Under
+            # a name that nobody has, it is refused as any unknown event is.
+            name = f"not a command: {name!r}"
+        await super()._handle_event(eio_sid, namespace, id, [name, *arguments])
+
+    async def _handle_eio_disconnect(self, eio_sid: str, reason: str) -> None:
+        await super()._handle_eio_disconnect(eio_sid, reason)
+        socket = self.eio.sockets.get(eio_sid)
+        if socket is not None and not socket.upgraded:
+            # A poll that waits when its client says goodbye would go on waiting, and some
+            # clients with it, until the next ping is due.
+            socket.queue.put_nowait(Packet(NOOP))
 
     def room_size(self, room: str | None) -> int:
         """How many sockets of this worker are in a room; None: all of them."""

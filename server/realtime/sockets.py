@@ -78,6 +78,9 @@ class Sockets:
 
     async def identify(self, socket: Socket, who: SignedIn) -> None:
         """Put the socket into the member's rooms and out of those of anybody else."""
+        if self._by_sid.get(socket.sid) is not socket:
+            # It left while its token was looked at.
+            return
         before = set(socket.who.member.rooms()) if socket.who else set()
         after = set(who.member.rooms())
         for room in before - after:
@@ -118,7 +121,8 @@ class Sockets:
         await self._sio.emit(AuthExpired(socket.sid, round(self._grace_s * 1000)))
 
     async def _end_grace(self, socket: Socket) -> None:
-        if socket.who is not None:
+        # Renewed in the instant between the timer and this task?
+        if socket.who is not None and socket.who.expires_at <= datetime.now(UTC):
             log.info("token expired, rooms left", sid=socket.sid, member=socket.who.member.id)
             await self.forget(socket)
 

@@ -26,6 +26,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _TRANSPORT = "/socket.io/"
 # What a load balancer, an operator or a browser asks for before the database is there.
 _ALWAYS = re.compile(r"/(health|ready|metrics|static/.*|ws/.*|admin|docs|favicon\.ico)?")
+_LOGGED_PATH = 200
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}", re.ASCII)
 
 
@@ -96,8 +97,10 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
     HTTP_REQUESTS.labels(request.method, route, str(response.status)).inc()
     if not response.prepared:
         response.headers["X-Request-ID"] = request_id
+    # As it was sent, percent-encoded: a decoded path could hold line feeds. Without the query,
+    # which may hold a token.
     log.info(
-        f"{request.method} {request.path} {response.status}",
+        f"{request.method} {request.rel_url.raw_path[:_LOGGED_PATH]} {response.status}",
         ms=round((time.perf_counter() - started) * 1000, 1),
         address=request[ADDRESS],
     )
@@ -126,7 +129,7 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     except asyncio.CancelledError:
         raise
     except Exception:
-        log.exception("a request failed", path=request.path)
+        log.exception("a request failed", path=request.rel_url.raw_path[:_LOGGED_PATH])
         return error_response(request, InternalError())
 
 

@@ -101,8 +101,13 @@ def _file(folder: Path, path: str) -> web.StreamResponse:
     """A file below a folder, with ETag. Raises: NotFound, also for paths that lead out."""
     if "\x00" in path:
         raise NotFound()
-    file = (folder / path).resolve()
-    if not file.is_relative_to(folder.resolve()) or not file.is_file():
+    try:
+        file = (folder / path).resolve()
+        is_ours = file.is_relative_to(folder.resolve()) and file.is_file()
+    except OSError:
+        # A name longer than the file system takes.
+        raise NotFound() from None
+    if not is_ours:
         raise NotFound()
     headers = {hdrs.CACHE_CONTROL: _REVALIDATE}
     if file.suffix in _TYPES:
