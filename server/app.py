@@ -194,7 +194,9 @@ async def drain(app: web.Application) -> None:
                     for each in sockets
                 )
             )
+            # Their transport is closed, not their namespace: after a `disconnect` from the
+            # server a client takes itself for thrown out and does not come back by itself.
             await asyncio.gather(
-                *(sio.disconnect(each.sid) for each in sockets), return_exceptions=True
+                *(sio.close_transport(each.sid) for each in sockets), return_exceptions=True
             )
-            await sio.shutdown()
+    await sio.shutdown()
