@@ -178,11 +178,9 @@ async def _keep_house(app: web.Application) -> None:
 
 
 async def drain(app: web.Application) -> None:
-    """Tell clients to come back later, and answer those who wait.
+    """Tell clients to come back later, answer those who wait, close their connections.
 
-    Takes `drain_s` seconds at most. Nobody is sent a DISCONNECT: unmodified clients take that
-    for the server's last word and stay away. Their connections are cut when the listener
-    closes, and they come back by themselves.
+    Takes `drain_s` seconds at most; what is left then is cut.
     """
     app[keys.LIFECYCLE].drain()
     app[keys.RELAY].wake_all()
@@ -196,6 +194,9 @@ async def drain(app: web.Application) -> None:
                     for each in sockets
                 )
             )
-            while not sio.has_sent_everything():
-                await asyncio.sleep(0.01)
-            await sio.shutdown()
+            # Their transport is closed, not their namespace: after a `disconnect` from the
+            # server a client takes itself for thrown out and does not come back by itself.
+            await asyncio.gather(
+                *(sio.close_transport(each.sid) for each in sockets), return_exceptions=True
+            )
+    await sio.shutdown()

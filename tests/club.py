@@ -50,8 +50,10 @@ class Club:
 
     @classmethod
     @contextlib.asynccontextmanager
-    async def open(cls, config: Config, **app_options: Any) -> AsyncIterator["Club"]:
-        """Start a club and stop it at the end, as the command line does."""
+    async def open(
+        cls, config: Config, *, wait: bool = True, **app_options: Any
+    ) -> AsyncIterator["Club"]:
+        """Start a club, `wait` until it is ready, and stop it as the command line does."""
         app = create_app(config, **app_options)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         await runner.setup()
@@ -61,8 +63,9 @@ class Club:
         http = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
         club = cls(app, f"http://127.0.0.1:{port}", http)
         try:
-            async with asyncio.timeout(PATIENCE_S):
-                await app[LIFECYCLE].is_ready.wait()
+            if wait:
+                async with asyncio.timeout(PATIENCE_S):
+                    await app[LIFECYCLE].is_ready.wait()
             yield club
         finally:
             for person in club._people:

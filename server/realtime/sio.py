@@ -63,6 +63,16 @@ class ClubSio(AsyncServer):
         EVENTS_DELIVERED.labels(name.rstrip("0123456789").rstrip(":")).inc()
         log.info(f"emitted {name} to {audience}, {sockets} socket{'' if sockets == 1 else 's'}")
 
+    async def close_transport(self, sid: str) -> None:
+        """Close the connection under a socket; its client reconnects by itself."""
+        socket = self.eio.sockets.get(self.manager.eio_sid_from_sid(sid, NAMESPACE))
+        if socket is None:
+            return
+        if not socket.upgraded:
+            # Once it is closed no poll is let in to fetch what was said last.
+            await socket.queue.join()
+        await socket.close(wait=False, reason=self.eio.reason.SERVER_DISCONNECT)
+
     async def _handle_event(self, eio_sid: str, namespace: str, id: int | None, data: Any) -> None:
         name, *arguments = data if isinstance(data, list) and data else (None,)
         if not isinstance(name, str) or name == "*" or name in self.reserved_events:
@@ -79,16 +89,6 @@ class ClubSio(AsyncServer):
             # A poll that waits when its client says goodbye would go on waiting, and some
             # clients with it, until the next ping is due.
             socket.queue.put_nowait(Packet(NOOP))
-
-    def has_sent_everything(self) -> bool:
-        """Whether nothing waits to be sent to a client that takes it now.
-
-        A polling client takes what is there with its next poll, which may not come.
-        """
-        return all(
-            socket.closed or not socket.upgraded or socket.queue.empty()
-            for socket in self.eio.sockets.values()
-        )
 
     def room_size(self, room: str | None) -> int:
         """How many sockets of this worker are in a room; None: all of them."""
