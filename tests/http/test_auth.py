@@ -30,7 +30,7 @@ def config(dsn: str, tmp_path_factory: pytest.TempPathFactory) -> Config:
         issuers=(ISSUER,),
         login_failures_per_name="2/5 minutes",
         login_attempts_per_name="5/5 minutes",
-        login_attempts_per_address="4/5 minutes",
+        login_attempts_per_address="6/5 minutes",
         trusted_proxies=(ip_network("127.0.0.1/32"), ip_network("10.0.0.0/8")),
     )
 
@@ -390,7 +390,7 @@ async def test_failures_of_one_name_end_in_429_and_leave_other_names_alone(club:
     # Guessing on must not tell which password was right, nor help under another spelling.
     for name in (victim.username, victim.username.upper()):
         assert (await log_in(club, name, headers=here)).status == 429
-    assert (await log_in(club, other.username, headers=here)).status == 200
+    assert (await log_in(club, other.username)).status == 200
     # Whoever guesses from afar does not lock the owner out at home.
     assert (await log_in(club, victim.username)).status == 200
 
@@ -404,10 +404,10 @@ async def test_addresses_of_one_ipv6_network_count_as_one(club: Club) -> None:
     answers = [
         await log_in(club, f"six-{n}", "wrong one", headers={"X-Forwarded-For": address})
         for n, address in enumerate(
-            ("2001:db8::1", "2001:db8::2", "2001:0db8::3", "2001:db8::ffff", "2001:db8::5")
+            [f"2001:db8::{n:x}" for n in range(1, 7)] + ["2001:0db8:0:0:ffff::1"]
         )
     ]
-    assert [answer.status for answer in answers] == [401] * 4 + [429]
+    assert [answer.status for answer in answers] == [401] * 6 + [429]
 
 
 async def test_failures_at_once_are_limited_like_failures_in_turn(club: Club) -> None:
@@ -426,10 +426,10 @@ async def test_successes_do_not_use_up_the_attempts_of_a_name(club: Club, accoun
 async def test_attempts_of_one_address_are_limited_whatever_the_name(club: Club) -> None:
     here = {"X-Forwarded-For": "203.0.113.7"}
     answers = [
-        await log_in(club, f"somebody-{n}", "wrong password", headers=here) for n in range(5)
+        await log_in(club, f"somebody-{n}", "wrong password", headers=here) for n in range(7)
     ]
 
-    assert [answer.status for answer in answers] == [401] * 4 + [429]
+    assert [answer.status for answer in answers] == [401] * 6 + [429]
     assert int(answers[-1].headers["Retry-After"]) >= 1
     elsewhere = await log_in(club, "somebody-0", "wrong password")
     assert elsewhere.status == 401
@@ -437,12 +437,12 @@ async def test_attempts_of_one_address_are_limited_whatever_the_name(club: Club)
 
 async def test_address_is_the_one_that_the_last_trusted_proxy_vouches_for(club: Club) -> None:
     # The visitor writes an address of its own first; two trusted proxies add what they saw.
-    for n in range(4):
+    for n in range(6):
         chain = {"X-Forwarded-For": f"192.0.2.{n}, 203.0.113.9, 10.0.0.5"}
         assert (await log_in(club, f"chain-{n}", "wrong password", headers=chain)).status == 401
 
     chain = {"X-Forwarded-For": "192.0.2.99, 203.0.113.9"}
-    assert (await log_in(club, "chain-4", "wrong password", headers=chain)).status == 429
+    assert (await log_in(club, "chain-6", "wrong password", headers=chain)).status == 429
 
 
 @pytest.fixture
