@@ -74,9 +74,14 @@ class Money(fields.Field[int]):
 
     default_error_messages = {
         "invalid": "Must be a number with at most two decimals.",
+        "too_small": "Must be at least {least}.",
         "too_large": "Too large.",
     }
     largest_minor = MAX_MONEY_MINOR
+
+    def __init__(self, *, min_minor: int | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.min_minor = min_minor
 
     def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
         if type(value) is not int:
@@ -97,6 +102,8 @@ class Money(fields.Field[int]):
             raise self.make_error("invalid")
         if abs(minor) > self.largest_minor:
             raise self.make_error("too_large")
+        if self.min_minor is not None and minor < self.min_minor:
+            raise self.make_error("too_small", least=self.min_minor / 100)
         return minor
 
 

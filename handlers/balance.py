@@ -1,7 +1,7 @@
 """The balance, its history, and the admin's corrections."""
 
 from aiohttp import web
-from marshmallow import fields, validate
+from marshmallow import fields
 
 from events import BalanceUpdated
 from events.fields import Balance, Id, Money, Schema, Text, Time
@@ -19,7 +19,7 @@ routes = Routes("balance")
 
 class Correction(Schema):
     user_id = Id(required=True)
-    amount = Money(required=True, validate=validate.Range(min=1))
+    amount = Money(required=True, min_minor=1)
     reason = Text(max=200, load_default="")
 
 

@@ -40,7 +40,7 @@ class LineBody(Schema):
     name = Name(required=True, max=120)
     image = Image()
     rarity = Choice(*RARITIES, required=True)
-    value = Money(required=True, validate=validate.Range(min=0))
+    value = Money(required=True, min_minor=0)
     weight = fields.Integer(
         required=True, strict=True, validate=validate.Range(min=1, max=_MAX_WEIGHT)
     )
@@ -59,7 +59,7 @@ class ItemsBody(Schema):
 
 
 class PriceBody(Schema):
-    price = Money(required=True, validate=validate.Range(min=1))
+    price = Money(required=True, min_minor=1)
 
 
 class CaseBody(ItemsBody, PriceBody):

@@ -5,7 +5,7 @@ from typing import Any
 
 import structlog
 from aiohttp import web
-from marshmallow import fields, validate
+from marshmallow import fields
 
 from events import BalanceUpdated
 from events.fields import Id, IdOrText, Money, Schema, Text
@@ -26,7 +26,7 @@ demo_routes = Routes("payments")
 
 
 class Amount(Schema):
-    amount = Money(required=True, validate=validate.Range(min=1))
+    amount = Money(required=True, min_minor=1)
 
 
 class NumberOrText(Text):
@@ -42,7 +42,7 @@ class Callback(Schema):
     """What a provider sends; `signature` and `timestamp` belong to the `body` scheme."""
 
     user_id = IdOrText(required=True)
-    amount = Money(required=True, validate=validate.Range(min=1))
+    amount = Money(required=True, min_minor=1)
     status = Text(required=True, min=1, max=64)
     transaction_id = NumberOrText(required=True, min=1, max=128)
     timestamp = NumberOrText(min=1, max=12)

@@ -178,7 +178,7 @@ async def _keep_house(app: web.Application) -> None:
 
 
 async def drain(app: web.Application) -> None:
-    """Tell clients to come back later, answer those who wait, close sockets.
+    """Tell clients to come back later, answer those who wait, close their connections.
 
     Takes `drain_s` seconds at most; what is left then is cut.
     """

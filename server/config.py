@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import secrets
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from environs import Env, EnvError
+from limits import parse as parse_rate
 
 SCHEMES = ("body", "standard-webhooks")
 TRANSPORTS = ("websocket", "polling")
@@ -123,49 +125,89 @@ def _read(env: Env, *, demo: bool) -> Config:
     transports = tuple(_list(env, "TRANSPORTS")) or TRANSPORTS
     if set(transports) - set(TRANSPORTS):
         raise ConfigError("TRANSPORTS takes websocket and polling, separated by a comma.")
-    metrics_access = env.str("METRICS_ACCESS", "anyone")
-    if metrics_access not in ("anyone", "admin", "off"):
-        raise ConfigError("METRICS_ACCESS takes anyone, admin or off.")
-    log_format = env.str("LOG_FORMAT", "auto")
-    if log_format not in ("auto", "text", "json"):
-        raise ConfigError("LOG_FORMAT takes auto, text or json.")
     return Config(
         jwt_secret=jwt_secret,
         providers=providers,
         # The demo's accounts and pay page are for this machine alone.
         host="127.0.0.1" if demo else env.str("HOST", "0.0.0.0"),
-        port=env.int("PORT", 3000),
+        port=_whole(env, "PORT", Config.port, 1, 65535),
         var_dir=var_dir,
         database_url=env.str("DATABASE_URL", "") or None,
-        database_pool=env.int("DATABASE_POOL", Config.database_pool),
-        database_timeout_s=env.float("DATABASE_TIMEOUT_S", Config.database_timeout_s),
+        database_pool=_whole(env, "DATABASE_POOL", Config.database_pool, 2, 1000),
+        database_timeout_s=_seconds(env, "DATABASE_TIMEOUT_S", Config.database_timeout_s),
         pg_bin=env.str("PG_BIN", "") or None,
         demo=demo,
-        token_ttl_s=env.int("TOKEN_TTL_S", Config.token_ttl_s),
-        auth_grace_s=env.float("AUTH_GRACE_S", Config.auth_grace_s),
+        token_ttl_s=_whole(env, "TOKEN_TTL_S", Config.token_ttl_s, 1, 10 * 365 * 86400),
+        auth_grace_s=_seconds(env, "AUTH_GRACE_S", Config.auth_grace_s),
         issuers=issuers,
-        currency=env.str("CURRENCY", Config.currency),
+        currency=_matching(env, "CURRENCY", Config.currency, "[A-Z]{3}"),
         pay_url=env.str("PAY_URL", "") or None,
         realtime_enabled=env.bool("REALTIME_ENABLED", True),
         transports=transports,
         cors_origins=tuple(o.rstrip("/") for o in _list(env, "CORS_ORIGINS")),
-        trusted_proxies=tuple(ip_network(n) for n in _list(env, "TRUSTED_PROXIES")),
-        body_max_bytes=env.int("BODY_MAX_BYTES", Config.body_max_bytes),
-        login_failures_per_name=env.str("LOGIN_FAILURES_PER_NAME", Config.login_failures_per_name),
-        login_attempts_per_address=env.str(
-            "LOGIN_ATTEMPTS_PER_ADDRESS", Config.login_attempts_per_address
+        trusted_proxies=_networks(env, "TRUSTED_PROXIES"),
+        body_max_bytes=_whole(env, "BODY_MAX_BYTES", Config.body_max_bytes, 1024, 2**30),
+        login_failures_per_name=_rate(
+            env, "LOGIN_FAILURES_PER_NAME", Config.login_failures_per_name
         ),
-        registrations_per_address=env.str(
-            "REGISTRATIONS_PER_ADDRESS", Config.registrations_per_address
+        login_attempts_per_address=_rate(
+            env, "LOGIN_ATTEMPTS_PER_ADDRESS", Config.login_attempts_per_address
         ),
-        relay_poll_s=env.float("RELAY_POLL_S", Config.relay_poll_s),
-        updates_max_wait_s=env.float("UPDATES_MAX_WAIT_S", Config.updates_max_wait_s),
-        updates_max_waiting=env.int("UPDATES_MAX_WAITING", Config.updates_max_waiting),
-        metrics_access=metrics_access,
-        log_format=log_format,
-        log_level=env.str("LOG_LEVEL", Config.log_level).upper(),
-        drain_s=env.float("DRAIN_S", Config.drain_s),
+        registrations_per_address=_rate(
+            env, "REGISTRATIONS_PER_ADDRESS", Config.registrations_per_address
+        ),
+        relay_poll_s=_seconds(env, "RELAY_POLL_S", Config.relay_poll_s),
+        updates_max_wait_s=_seconds(env, "UPDATES_MAX_WAIT_S", Config.updates_max_wait_s),
+        updates_max_waiting=_whole(
+            env, "UPDATES_MAX_WAITING", Config.updates_max_waiting, 0, 10_000_000
+        ),
+        metrics_access=_matching(
+            env, "METRICS_ACCESS", Config.metrics_access, "anyone|admin|off"
+        ),
+        log_format=_matching(env, "LOG_FORMAT", Config.log_format, "auto|text|json"),
+        log_level=_matching(
+            env, "LOG_LEVEL", Config.log_level, "DEBUG|INFO|WARNING|ERROR|CRITICAL"
+        ),
+        drain_s=_seconds(env, "DRAIN_S", Config.drain_s),
     )
+
+
+def _whole(env: Env, name: str, default: int, low: int, high: int) -> int:
+    value = env.int(name, default)
+    if not low <= value <= high:
+        raise ConfigError(f"{name} takes a whole number from {low} to {high}.")
+    return value
+
+
+def _seconds(env: Env, name: str, default: float) -> float:
+    value = env.float(name, default)
+    if not 0 < value <= 86_400:
+        raise ConfigError(f"{name} takes seconds, more than 0 and at most a day.")
+    return value
+
+
+def _matching(env: Env, name: str, default: str, pattern: str) -> str:
+    value = env.str(name, default)
+    if not re.fullmatch(pattern, value):
+        raise ConfigError(f"{name} takes {' or '.join(pattern.rsplit('|', 1)).replace('|', ', ')}.")
+    return value
+
+
+def _rate(env: Env, name: str, default: str) -> str:
+    value = env.str(name, default)
+    try:
+        parse_rate(value)
+    except ValueError:
+        raise ConfigError(f'{name} takes a rate such as "10/5 minutes".') from None
+    return value
+
+
+def _networks(env: Env, name: str) -> tuple[Network, ...]:
+    try:
+        return tuple(ip_network(network) for network in _list(env, name))
+    except ValueError:
+        given = env.str(name)
+        raise ConfigError(f"{name} takes networks, as in 10.0.0.0/8, ::1; not {given}.") from None
 
 
 def _list(env: Env, name: str) -> list[str]:

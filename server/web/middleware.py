@@ -193,8 +193,12 @@ async def gate(request: web.Request, handler: Handler) -> web.StreamResponse:
     lifecycle = request.app[LIFECYCLE]
     if lifecycle.state is not State.READY and not _ALWAYS.fullmatch(request.path):
         if lifecycle.state is State.DRAINING:
+            draining = Draining()
             if not request.path.startswith(_TRANSPORT):
-                raise Draining()
+                raise draining
+            if "sid" not in request.query:
+                # A new session would be cut at once.
+                return error_response(request, draining)
         else:
             unavailable = Unavailable()
             if request.path.startswith(_TRANSPORT):

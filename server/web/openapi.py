@@ -64,7 +64,14 @@ def new_spec(title: str) -> APISpec:
     for field in (Money, Balance, Fraction):
         plugin.converter.field_mapping[field] = ("number", None)
     plugin.converter.field_mapping[Time] = ("string", "date-time")
+    plugin.converter.add_attribute_function(_least_money)
     return spec
+
+
+def _least_money(self: Any, field: Any, **_: Any) -> dict[str, Any]:
+    """The bound of money, which is no validator because it is kept in minor units."""
+    least = getattr(field, "min_minor", None)
+    return {} if least is None else {"minimum": least / 100}
 
 
 def _operation(spec: APISpec, route: Route) -> dict[str, Any]:

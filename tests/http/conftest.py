@@ -8,14 +8,18 @@ import pytest
 
 from tests.club import Club, Person, until
 
+# From pg_locks: pg_stat_activity stands still within a transaction, and would never show a
+# connection that was made after the first look.
 _SECOND_IN_LINE = """
     SELECT count(*)
-      FROM pg_stat_activity AS second, unnest(pg_blocking_pids(second.pid)) AS first
-     WHERE pg_backend_pid() = ANY(pg_blocking_pids(first))
+      FROM pg_locks AS second, unnest(pg_blocking_pids(second.pid)) AS first
+     WHERE NOT second.granted AND pg_backend_pid() = ANY(pg_blocking_pids(first))
 """
 
 _WAITERS = """
-    SELECT count(*) FROM pg_stat_activity WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid))
+    SELECT count(DISTINCT pid)
+      FROM pg_locks
+     WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))
 """
 
 

@@ -16,6 +16,7 @@ import structlog
 from server.config import Config, Issuer
 from tests.club import PASSWORD, Answer, Club, Person
 from tests.conftest import JWT_SECRET, make_config
+from tests.http.conftest import somebody_waits, somebody_waits_second
 
 ISSUER = Issuer("https://platform.example/auth/v1", "a platform's secret of 32 letters", "club")
 
@@ -348,9 +349,16 @@ async def test_foreign_token_with_wrong_audience_secret_or_claims_is_refused(
 
 async def test_two_first_requests_at_once_make_one_member(club: Club, database: Any) -> None:
     token = foreign("comes-twice-at-once")
-    answers = await asyncio.gather(
-        *(club.call("GET", "/api/me", token=token) for _ in range(8))
-    )
+    async with database.transaction():
+        # The first has made its account and cannot record yet whose it is; the second has
+        # looked for the identity and not found it.
+        await database.execute("LOCK TABLE identities IN SHARE ROW EXCLUSIVE MODE")
+        requests = [
+            asyncio.create_task(club.call("GET", "/api/me", token=token)) for _ in range(2)
+        ]
+        await somebody_waits(database)
+        await somebody_waits_second(database)
+    answers = await asyncio.gather(*requests)
 
     assert {answer.status for answer in answers} == {200}
     assert len({answer["user"]["id"] for answer in answers}) == 1

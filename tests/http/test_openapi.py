@@ -20,7 +20,7 @@ from tests.conftest import make_config
 
 ROOT = Path(server.__file__).parent.parent
 # Enough to meet every branch of the schemas, and still a few seconds.
-EXAMPLES = 20
+EXAMPLES = 12
 
 # DESIGN, section 4: who may enter which door.
 CONTRACT = {

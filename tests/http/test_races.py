@@ -184,7 +184,7 @@ async def test_transaction_looked_up_and_then_recorded_is_credited_twice(
 
 
 async def test_fifty_deliveries_of_one_callback_credit_once(club: Club, player: Person) -> None:
-    body = signed_callback(player, "10.50", "delivered-fifty-times")
+    body = signed_callback(player, "10.50", f"fifty-times-{player.id}")
 
     answers = await asyncio.gather(
         *(club.call("POST", "/api/payment/callback", raw=body) for _ in range(50))
@@ -198,10 +198,8 @@ async def test_deliveries_with_other_facts_at_once_credit_one_of_them(
     club: Club, player: Person, database: Any
 ) -> None:
     other = await club.person(has_password=False)
-    bodies = [
-        signed_callback(player, "10", "one-of-two"),
-        signed_callback(other, "10", "one-of-two"),
-    ]
+    transaction = f"one-of-two-{player.id}"
+    bodies = [signed_callback(person, "10", transaction) for person in (player, other)]
     # Different members' rows do not keep these apart: only the transaction's own key does.
     members = [player.id, other.id]
     async with holding(

@@ -56,6 +56,12 @@ def test_missing_or_short_secret_is_a_refusal_to_start(
     ("name", "value"),
     [
         ("PORT", "many"),
+        ("PORT", "99999"),
+        ("DATABASE_POOL", "0"),
+        ("CURRENCY", ""),
+        ("LOG_LEVEL", "LOUD"),
+        ("UPDATES_MAX_WAIT_S", "-1"),
+        ("LOGIN_FAILURES_PER_NAME", "many"),
         ("TRANSPORTS", "carrier-pigeon"),
         ("METRICS_ACCESS", "everybody"),
         ("LOG_FORMAT", "xml"),

@@ -122,30 +122,6 @@ def test_each_setting_is_explained_in_one_line(name: str) -> None:
     assert lines[at - 2] == "" or not lines[at - 2].startswith("# ")
 
 
-@pytest.mark.parametrize("name", sorted(REQUIRED))
-def test_a_missing_secret_is_a_refusal_outside_the_demo(
-    monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
-    with pytest.raises(ConfigError, match=f"{name} is not set"):
-        load(monkeypatch, **REQUIRED | {name: ""})
-
-
-def test_the_demo_makes_its_secrets_and_keeps_them(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    first = load(monkeypatch, demo=True, VAR_DIR=str(tmp_path))
-    again = load(monkeypatch, demo=True, VAR_DIR=str(tmp_path))
-    assert (first.jwt_secret, first.providers) == (again.jwt_secret, again.providers)
-    assert (tmp_path / "secrets.json").stat().st_mode & 0o777 == 0o600
-
-
-def test_the_demo_listens_on_this_machine_only(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    demo = load(monkeypatch, demo=True, VAR_DIR=str(tmp_path), HOST="0.0.0.0")
-    assert demo.host == "127.0.0.1"
-
-
 WRONG = [
     ("JWT_SECRET", "hunter2", "JWT_SECRET is too short: at least 32 bytes."),
     ("PAYMENT_SECRET", "hunter2", "the payment secret of smartshell is too short"),

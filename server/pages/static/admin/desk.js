@@ -84,9 +84,10 @@ export async function changeBalance(direction, userId, amount, reason) {
   return balance;
 }
 
+/** The prize with its `user`, the owner. */
 export async function findPrize(id) {
-  const { item } = await api.get(`/api/inventory/${id}`);
-  return item;
+  const { item, user } = await api.get(`/api/inventory/${id}`);
+  return { ...item, user };
 }
 
 export async function setPrizeStatus(id, status) {

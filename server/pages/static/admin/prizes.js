@@ -26,7 +26,7 @@ export function Prizes() {
   const settle = async (status) => {
     setError(null);
     try {
-      setPrize(await setPrizeStatus(prize.id, status));
+      setPrize({ ...prize, ...(await setPrizeStatus(prize.id, status)) });
     } catch (problem) {
       setError(problem);
       // Someone was faster: show what it has become.
@@ -49,7 +49,7 @@ export function Prizes() {
           <div>
             <p><b>#${prize.id} · ${prize.item.name}</b></p>
             <p><${Rarity} of=${prize.item.rarity} /> · ${money(prize.item.value)}</p>
-            <p class="quiet">${prize.user && html`${t("prizes.owner")}: ${prize.user.username} · `}${t("prizes.won")} ${moment(prize.wonAt)}</p>
+            <p class="quiet">${prize.user && `${t("prizes.owner")}: ${prize.user.username} · `}${t("prizes.won")} ${moment(prize.wonAt)}</p>
             <p class="status-word" role="status">${t(prize.status === "won" ? "prizes.waits" : `status.${prize.status}`)}</p>
             ${prize.status === "won" && html`
               <div class="row">

@@ -22,14 +22,19 @@ export const club = createStore({
 // --- Memory for when there is no connection ---------------------------------
 
 let saving;
+function save() {
+  clearTimeout(saving);
+  saving = undefined;
+  const { cases, drops, me, at } = club.get();
+  kept.write("club", { cases, drops, me, at: link.get().state === "online" ? new Date().toISOString() : at });
+}
 club.subscribe(() => {
   // Several changes come together; one write a moment later holds them all.
   clearTimeout(saving);
-  saving = setTimeout(() => {
-    const { cases, drops, me, at } = club.get();
-    kept.write("club", { cases, drops, me, at: link.get().state === "online" ? new Date().toISOString() : at });
-  }, 200);
+  saving = setTimeout(save, 200);
 });
+// The moment does not come for a page that is left before it.
+addEventListener("pagehide", () => saving && save());
 
 let wasOnline = false;
 link.subscribe(({ state }) => {
