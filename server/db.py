@@ -20,6 +20,9 @@ _UNAVAILABLE = (
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
     asyncpg.InterfaceError,
+    # What the driver makes of a connection on which PostgreSQL has said its farewell, for as
+    # long as it is not closed.
+    asyncpg.InternalClientError,
 )
 
 # A connection that is lost in the middle of a transaction may have committed: the client is

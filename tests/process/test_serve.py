@@ -46,7 +46,7 @@ async def test_demo_on_a_given_database_embeds_nothing_and_fills_it_only_once(
         ({}, "JWT_SECRET"),
         ({"jwt_secret": JWT_SECRET}, "PAYMENT_SECRET"),
         (SECRETS | {"jwt_secret": "x" * 31}, "JWT_SECRET"),
-        (SECRETS | {"payment_secret": "short"}, "payment secret"),
+        (SECRETS | {"payment_secret": "y" * 31}, "payment secret"),
     ],
     ids=["no token secret", "no payment secret", "short token secret", "short payment secret"],
 )

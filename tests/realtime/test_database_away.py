@@ -22,10 +22,9 @@ TIMEOUT_S = 1.0
 
 @pytest.fixture(scope="module")
 async def own_postgres(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[EmbeddedPostgres]:
-    """A PostgreSQL that may be hurt."""
+    """A PostgreSQL that may be hurt, and keeps what it has committed."""
     server = EmbeddedPostgres(
         tmp_path_factory.mktemp("postgres"),
-        durable=False,
         settings={"shared_buffers": "16MB", "max_connections": "40"},
     )
     server.start()
