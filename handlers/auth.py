@@ -93,6 +93,7 @@ async def login(request: web.Request) -> web.Response:
     if not await request.app[PASSWORDS].matches(password_hash, body["password"]) or not known:
         raise WrongCredentials()
     await limits.forget(limits.login_name, "login", name, request[ADDRESS])
+    await limits.forget(limits.login_name_anywhere, "login", name)
     return success(request, **_signed_in(request, known.member))
 
 
