@@ -5,7 +5,7 @@ import time
 from typing import Any
 
 import structlog
-from engineio.packet import NOOP, Packet
+from engineio.packet import CLOSE, NOOP, Packet
 from socketio import AsyncServer
 
 from events.base import Event
@@ -68,10 +68,11 @@ class ClubSio(AsyncServer):
         socket = self.eio.sockets.get(self.manager.eio_sid_from_sid(sid, NAMESPACE))
         if socket is None:
             return
+        await socket.send(Packet(CLOSE))
         if not socket.upgraded:
             # Once it is closed no poll is let in to fetch what was said last.
             await socket.queue.join()
-        await socket.close(wait=False, reason=self.eio.reason.SERVER_DISCONNECT)
+        await socket.close(wait=False, abort=True, reason=self.eio.reason.SERVER_DISCONNECT)
 
     async def _handle_event(self, eio_sid: str, namespace: str, id: int | None, data: Any) -> None:
         name, *arguments = data if isinstance(data, list) and data else (None,)

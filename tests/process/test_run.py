@@ -109,12 +109,13 @@ async def test_signal_ends_server_and_database_while_clients_are_there(
             await client.connect(server.url, transports=[transport], auth={"token": token})
         sent = asyncio.Event()
         trace = aiohttp.TraceConfig()
+        trace.on_request_headers_sent.append(_sets(sent))
         async with aiohttp.ClientSession(
             headers={"Authorization": f"Bearer {token}"}, trace_configs=[trace]
         ) as http:
             async with http.get(f"{server.url}/api/updates") as now:
                 after = (await now.json())["cursor"]
-            trace.on_request_headers_sent.append(_sets(sent))
+            sent.clear()
             poll = asyncio.create_task(
                 http.get(f"{server.url}/api/updates", params={"after": after, "wait": "50"})
             )
@@ -135,7 +136,7 @@ async def test_signal_ends_server_and_database_while_clients_are_there(
         assert server.database_processes() == []
         for client in clients:
             await client.wait()
-        assert '"level": "error"' not in server.log
+        assert [line for line in server.log_lines() if line["level"] == "error"] == []
 
 
 def test_kill_takes_the_database_along_and_loses_nothing_that_was_answered(var_dir: Path) -> None:
