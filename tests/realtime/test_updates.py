@@ -475,11 +475,15 @@ async def test_snapshot_and_what_comes_after_its_cursor_fit_without_gap_or_overl
         while time.monotonic() < deadline or looks < 20:
             balance, cursor = await snapshot()
             fresh, fresh_cursor = await snapshot()
-            events = (await after(club, cursor, player.token, wait=20))["events"]
+            until_fresh = Cursor.parse(fresh_cursor).position
+            events: list[Any] = []
+            while Cursor.parse(cursor).position < until_fresh:
+                page = await after(club, cursor, player.token, wait=20)
+                events += page["events"]
+                cursor = page["cursor"]
             balances = [round(event["data"]["balance"] * 100) for event in events]
             # Every top-up is one: the first event is the next state, and none is left out.
             assert balances == list(range(balance + 1, balance + 1 + len(balances)))
-            until_fresh = Cursor.parse(fresh_cursor).position
             passed = [e for e in events if Cursor.parse(e["cursor"]).position <= until_fresh]
             assert balance + len(passed) == fresh
             looks += 1
