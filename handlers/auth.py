@@ -64,6 +64,7 @@ async def register(request: web.Request) -> web.Response:
     body = await read(request, NewAccount)
     limits = request.app[LIMITS]
     await limits.attempt(limits.register_address, "register", request[ADDRESS])
+    accounts.check_username(body["username"])
     password_hash = await request.app[PASSWORDS].hash(body["password"])
     async with transaction(request) as tx:
         member = await accounts.register(tx, body["username"], password_hash)
@@ -81,15 +82,18 @@ async def login(request: web.Request) -> web.Response:
     """Sign in with name and password."""
     body = await read(request, Login)
     limits, name = request.app[LIMITS], accounts.username_key(body["username"])
-    # Counted before the password is looked at: attempts in parallel count like any others.
+    # Counted before the password is looked at: attempts in parallel count like any others. The
+    # tight limit is of a name at one address, or a stranger could lock anybody out from afar.
     await limits.attempt(limits.login_address, "login", request[ADDRESS])
-    await limits.attempt(limits.login_name, "login", name)
+    await limits.attempt(limits.login_name, "login", name, request[ADDRESS])
+    await limits.attempt(limits.login_name_anywhere, "login", name)
     async with request.app[DB].connection() as connection:
         known = await accounts.find_by_name(connection, body["username"])
     password_hash = known.password_hash if known else None
     if not await request.app[PASSWORDS].matches(password_hash, body["password"]) or not known:
         raise WrongCredentials()
-    await limits.forget(limits.login_name, "login", name)
+    await limits.forget(limits.login_name, "login", name, request[ADDRESS])
+    await limits.forget(limits.login_name_anywhere, "login", name)
     return success(request, **_signed_in(request, known.member))
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import structlog
 from aiohttp import web
 from marshmallow import fields
+from yarl import URL
 
 from events import BalanceUpdated
 from events.fields import Id, IdOrText, Money, Schema, Text
@@ -182,5 +183,10 @@ async def _own_payment(request: web.Request) -> payments.Payment:
 def _pay_url(request: web.Request, payment_id: int) -> str | None:
     config = request.app[CONFIG]
     if config.demo:
-        return str(request.url.origin() / "demo" / "pay" % {"payment": payment_id})
+        page = f"/demo/pay?payment={payment_id}"
+        try:
+            return str(request.url.join(URL(page)))
+        except ValueError:
+            # The Host header is not one.
+            return page
     return config.pay_url.replace("{id}", str(payment_id)) if config.pay_url else None

@@ -80,6 +80,7 @@ def create_app(config: Config, *, prepare: Prepare | None = None) -> web.Applica
     app[keys.AUTH] = Authenticator(db, Tokens(config), accounts)
     app[keys.LIMITS] = RateLimits(config)
     app[keys.PASSWORDS] = Passwords()
+    app[keys.TURNS] = transactions.Turns()
     app[keys.LIFECYCLE] = Lifecycle()
     _add_doors(app, config)
     app.cleanup_ctx.append(_run(prepare))
@@ -96,6 +97,7 @@ def _add_doors(app: web.Application, config: Config) -> None:
     for route in routes:
         app.router.add_route(route.method, route.path, route.__call__)
     app[keys.ROUTES] = routes
+    app[keys.DOCUMENTS] = {}
     add_pages(app, demo=config.demo)
     handlers.connection.bind(app)
     handlers.connection.commands.bind(app)
@@ -107,7 +109,10 @@ def _add_doors(app: web.Application, config: Config) -> None:
 def _socketio(config: Config, event_log: EventLog) -> ClubSio:
     def from_our_pages(origin: str, environ: dict[str, str] | None = None) -> bool:
         host = (environ or {}).get("HTTP_HOST", "")
-        return urlsplit(origin).netloc == host or origin in config.cors_origins
+        try:
+            return urlsplit(origin).netloc == host or origin in config.cors_origins
+        except ValueError:
+            return False
 
     return ClubSio(
         event_log,
@@ -157,7 +162,7 @@ async def _get_ready(app: web.Application, prepare: Prepare | None) -> None:
             # The process lives on and says so: an operator finds it degraded, not gone.
             log.exception("the server cannot get ready")
             lifecycle.reason = "migration or preparation failed; see the log"
-            return
+            await asyncio.sleep(5.0)
     relay = asyncio.create_task(app[keys.RELAY].run())
     try:
         await app[keys.RELAY].connected.wait()
@@ -172,9 +177,13 @@ async def _keep_house(app: web.Application) -> None:
     """Remove idempotency keys that have had their day."""
     while True:
         await asyncio.sleep(_HOUSEKEEPING_S)
-        with contextlib.suppress(DatabaseUnavailable):
+        try:
             async with app[keys.DB].connection() as connection:
-                await connection.execute(transactions.DELETE_EXPIRED, transactions.KEPT)
+                await transactions.delete_expired(connection)
+        except DatabaseUnavailable:
+            log.warning("housekeeping put off: the database does not answer")
+        except Exception:
+            log.exception("housekeeping failed")
 
 
 async def drain(app: web.Application) -> None:

@@ -33,6 +33,8 @@ from server.web.tokens import Tokens
 log = structlog.get_logger(__name__)
 
 _BACKLOG = 4096
+# Longer than the minute that proxies keep theirs, so that it is never we who close first.
+_KEEP_ALIVE_S = 75.0
 _DOCS = Path(__file__).parent.parent / "docs"
 
 
@@ -139,7 +141,9 @@ async def _run_server(config: Config, postgres: EmbeddedPostgres | None) -> None
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     app = composition.create_app(config, prepare=demo.fill if config.demo else None)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+    runner = web.AppRunner(
+        app, access_log=None, shutdown_timeout=1.0, keepalive_timeout=_KEEP_ALIVE_S
+    )
     await runner.setup()
     tasks = [asyncio.create_task(postgres.supervise())] if postgres else []
     if config.demo:

@@ -67,7 +67,9 @@ class Config:
     cors_origins: tuple[str, ...] = ()
     trusted_proxies: tuple[Network, ...] = ()
     body_max_bytes: int = 256 * 1024
+    body_timeout_s: float = 20.0
     login_failures_per_name: str = "10/5 minutes"
+    login_attempts_per_name: str = "100/5 minutes"
     login_attempts_per_address: str = "1000/5 minutes"
     registrations_per_address: str = "200/hour"
     relay_poll_s: float = 1.0
@@ -147,8 +149,12 @@ def _read(env: Env, *, demo: bool) -> Config:
         cors_origins=tuple(o.rstrip("/") for o in _list(env, "CORS_ORIGINS")),
         trusted_proxies=_networks(env, "TRUSTED_PROXIES"),
         body_max_bytes=_whole(env, "BODY_MAX_BYTES", Config.body_max_bytes, 1024, 2**30),
+        body_timeout_s=_seconds(env, "BODY_TIMEOUT_S", Config.body_timeout_s),
         login_failures_per_name=_rate(
             env, "LOGIN_FAILURES_PER_NAME", Config.login_failures_per_name
+        ),
+        login_attempts_per_name=_rate(
+            env, "LOGIN_ATTEMPTS_PER_NAME", Config.login_attempts_per_name
         ),
         login_attempts_per_address=_rate(
             env, "LOGIN_ATTEMPTS_PER_ADDRESS", Config.login_attempts_per_address

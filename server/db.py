@@ -147,4 +147,7 @@ def translated() -> Iterator[None]:
     try:
         yield
     except _UNAVAILABLE as error:
+        # asyncpg's word for an argument of ours that does not fit is an InterfaceError too.
+        if isinstance(error, ValueError):
+            raise
         raise DatabaseUnavailable() from error

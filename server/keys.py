@@ -16,10 +16,12 @@ if TYPE_CHECKING:
     from server.web.lifecycle import Lifecycle
     from server.web.limits import RateLimits
     from server.web.passwords import Passwords
+    from server.web.transactions import Turns
 
 CONFIG = web.AppKey("config", Config)
 AUTH: "web.AppKey[Authenticator]" = web.AppKey("auth")
 DB: "web.AppKey[Database]" = web.AppKey("db")
+DOCUMENTS: "web.AppKey[dict[str, str]]" = web.AppKey("documents")
 EVENT_LOG: "web.AppKey[EventLog]" = web.AppKey("event_log")
 LIFECYCLE: "web.AppKey[Lifecycle]" = web.AppKey("lifecycle")
 LIMITS: "web.AppKey[RateLimits]" = web.AppKey("limits")
@@ -28,6 +30,7 @@ RELAY: "web.AppKey[Relay]" = web.AppKey("relay")
 ROUTES: "web.AppKey[list[Any]]" = web.AppKey("routes")
 SIO: "web.AppKey[ClubSio]" = web.AppKey("sio")
 SOCKETS: "web.AppKey[Sockets]" = web.AppKey("sockets")
+TURNS: "web.AppKey[Turns]" = web.AppKey("turns")
 
 ADDRESS = web.RequestKey("address", str)
 CLAIMS: "web.RequestKey[Any]" = web.RequestKey("claims")

@@ -5,6 +5,7 @@ import sys
 from typing import Any
 
 import structlog
+from aiohttp.http import HttpProcessingError
 
 
 def configure(*, format: str = "auto", level: str = "INFO") -> None:
@@ -47,10 +48,21 @@ def configure(*, format: str = "auto", level: str = "INFO") -> None:
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderer],
         )
     )
+    logging.getLogger("aiohttp.server").addFilter(_without_the_request)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     # Libraries speak up only when something is wrong: our own lines tell the story.
     root.setLevel(logging.WARNING)
+
+
+def _without_the_request(record: logging.LogRecord) -> bool:
+    """aiohttp shows the line that it could not parse, which may hold a token."""
+    error = record.exc_info[1] if record.exc_info else None
+    if isinstance(error, HttpProcessingError):
+        record.msg, record.args = f"unreadable request: {type(error).__name__}", ()
+        record.exc_info = record.exc_text = None
+        record.levelno, record.levelname = logging.WARNING, "WARNING"
+    return True
 
 
 def _level(name: str) -> int:

@@ -1,7 +1,8 @@
 """Accounts: who there is."""
 
-import hashlib
+import json
 import re
+import secrets
 import unicodedata
 from dataclasses import dataclass
 from typing import Any
@@ -34,7 +35,7 @@ _FIND_FOREIGN = """
 """
 
 # One at a time for each identity, so that two first requests make one member.
-_LOCK_IDENTITY = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
+_LOCK_IDENTITY = "SELECT pg_advisory_xact_lock(2, hashtext($1))"
 
 _INSERT_IDENTITY = "INSERT INTO identities (issuer, subject, user_id) VALUES ($1, $2, $3)"
 
@@ -88,12 +89,17 @@ def username_key(username: str) -> str:
     return unicodedata.normalize("NFKC", username).casefold()
 
 
+def check_username(username: str) -> None:
+    """Raises: BadUsername."""
+    if not (_LATIN.fullmatch(username) or _CYRILLIC.fullmatch(username)):
+        raise BadUsername()
+
+
 async def register(
     tx: Transaction, username: str, password_hash: str | None, *, role: str = "member"
 ) -> Member:
     """Add an account. Raises: BadUsername, UsernameTaken."""
-    if not (_LATIN.fullmatch(username) or _CYRILLIC.fullmatch(username)):
-        raise BadUsername()
+    check_username(username)
     row = await tx.fetchrow(_INSERT, username, username_key(username), password_hash, role)
     if row is None:
         raise UsernameTaken()
@@ -128,12 +134,13 @@ async def find_foreign(connection: Any, issuer: str, subject: str) -> Member | N
 
 async def welcome_foreign(tx: Transaction, issuer: str, subject: str) -> Member:
     """The member of a foreign identity; made when it is seen for the first time."""
-    await tx.fetchval(_LOCK_IDENTITY, f"identity {issuer} {subject}")
+    identity = json.dumps([issuer, subject])
+    await tx.fetchval(_LOCK_IDENTITY, identity)
     known = await find_foreign(tx, issuer, subject)
     if known is not None:
         return known
-    digest = hashlib.sha256(f"{issuer} {subject}".encode()).hexdigest()
-    member = await register(tx, f"guest-{digest[:16]}", None)
+    # A random name: nobody can take one before its owner comes.
+    member = await register(tx, f"guest-{secrets.token_hex(8)}", None)
     await tx.execute(_INSERT_IDENTITY, issuer, subject, member.id)
     return member
 

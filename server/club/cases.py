@@ -28,7 +28,7 @@ _BEGIN = """
       FROM seeds, cases
      WHERE seeds.user_id = $1 AND cases.id = $2 AND cases.removed_at IS NULL
        FOR UPDATE OF seeds
-       FOR KEY SHARE OF cases
+       FOR SHARE OF cases
 """
 
 _LOCK = "SELECT id FROM cases WHERE id = $1 AND removed_at IS NULL FOR UPDATE"

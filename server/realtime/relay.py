@@ -89,8 +89,12 @@ class Relay:
             except DatabaseUnavailable as error:
                 if self.connected.is_set():
                     log.warning("relay lost the database", reason=str(error.__cause__))
-                self.connected.clear()
+            except Exception:
+                # A cancelled query, a full disk, a server that became a standby: whatever it
+                # is, the clients need a relay that tries again.
+                log.exception("relay failed")
             finally:
+                self.connected.clear()
                 await self._disconnect()
             await asyncio.sleep(self._pause_s)
             self._pause_s = min(self._pause_s * 2, _RECONNECT_S[1])

@@ -2,6 +2,7 @@
 
 import math
 import time
+from ipaddress import IPv6Address, ip_address, ip_network
 
 from limits import RateLimitItem, parse
 from limits.aio.storage import MemoryStorage
@@ -17,17 +18,39 @@ class RateLimits:
     def __init__(self, config: Config) -> None:
         self._strategy = MovingWindowRateLimiter(MemoryStorage())
         self.login_name = parse(config.login_failures_per_name)
+        self.login_name_anywhere = parse(config.login_attempts_per_name)
         self.login_address = parse(config.login_attempts_per_address)
         self.register_address = parse(config.registrations_per_address)
 
-    async def attempt(self, limit: RateLimitItem, kind: str, key: str) -> None:
+    async def attempt(self, limit: RateLimitItem, *what: str) -> None:
         """Count an attempt. Raises: TooManyRequests, saying when the next may come."""
-        if not await self._strategy.hit(limit, kind, key):
-            window = await self._strategy.get_window_stats(limit, kind, key)
+        key = _key(what)
+        if not await self._strategy.hit(limit, *key):
+            window = await self._strategy.get_window_stats(limit, *key)
             raise TooManyRequests(
                 retry_after_s=max(1, math.ceil(window.reset_time - time.time()))
             )
 
-    async def forget(self, limit: RateLimitItem, kind: str, key: str) -> None:
-        """The attempts were somebody who may."""
-        await self._strategy.clear(limit, kind, key)
+    async def forget(self, limit: RateLimitItem, *what: str) -> None:
+        """The attempts were somebody's who may."""
+        await self._strategy.clear(limit, *_key(what))
+
+
+def _key(what: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(network_of(part) for part in what)
+
+
+def network_of(text: str) -> str:
+    """What a limit of an address counts: an IPv6 host has a whole /64 to choose from.
+
+    Anything that is no address stays as it is.
+    """
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return text
+    if isinstance(address, IPv6Address):
+        if address.ipv4_mapped is not None:
+            return str(address.ipv4_mapped)
+        return str(ip_network((address, 64), strict=False))
+    return str(address)

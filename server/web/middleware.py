@@ -9,6 +9,7 @@ from ipaddress import ip_address
 
 import structlog
 from aiohttp import hdrs, web
+from aiohttp.http import HttpProcessingError
 
 from server.config import Config
 from server.errors import ClubError, Draining, InternalError, NotFound, Unavailable
@@ -27,6 +28,9 @@ _TRANSPORT = "/socket.io/"
 # What a load balancer, an operator or a browser asks for before the database is there.
 _ALWAYS = re.compile(r"/(health|ready|metrics|static/.*|ws/.*|admin|docs|favicon\.ico)?")
 _LOGGED_PATH = 200
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+# A body that ends early, or is not in the encoding that it claims.
+_UNREADABLE = (web.RequestPayloadError, web.PayloadAccessError, HttpProcessingError)
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}", re.ASCII)
 
 
@@ -40,6 +44,12 @@ class BodyTooLarge(ClubError):
     status = 413
     code = "body_too_large"
     sentence = "The body is too large."
+
+
+class BodyTooSlow(ClubError):
+    status = 408
+    code = "body_too_slow"
+    sentence = "The body did not come in time."
 
 
 class BadRequest(ClubError):
@@ -94,7 +104,8 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
     response = await handler(request)
     resource = request.match_info.route.resource
     route = resource.canonical if resource is not None else "unknown"
-    HTTP_REQUESTS.labels(request.method, route, str(response.status)).inc()
+    method = request.method if request.method in _METHODS else "other"
+    HTTP_REQUESTS.labels(method, route, str(response.status)).inc()
     if not response.prepared:
         response.headers["X-Request-ID"] = request_id
     # As it was sent, percent-encoded: a decoded path could hold line feeds. Without the query,
@@ -126,6 +137,8 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
             # RFC 9110 §15.5.6: a 405 says which methods there are.
             response.headers[hdrs.ALLOW] = error.headers[hdrs.ALLOW]
         return response
+    except _UNREADABLE:
+        return error_response(request, BadRequest())
     except asyncio.CancelledError:
         raise
     except Exception:
@@ -208,6 +221,12 @@ async def gate(request: web.Request, handler: Handler) -> web.StreamResponse:
     # theirs inside the protocol.
     if not request.path.startswith(_TRANSPORT) and (token := bearer_token(request)) is not None:
         request[CLAIMS] = request.app[AUTH].tokens.verify(token)
+    if request.body_exists and not request.path.startswith(_TRANSPORT):
+        try:
+            async with asyncio.timeout(request.app[CONFIG].body_timeout_s):
+                await request.read()
+        except TimeoutError:
+            raise BodyTooSlow() from None
     return await handler(request)
 
 

@@ -91,9 +91,13 @@ async def _static(request: web.Request) -> web.StreamResponse:
 async def _vendor(request: web.Request) -> web.StreamResponse:
     if request.match_info["package"] not in VENDOR:
         raise NotFound()
+    # A package's own HTML would run on our origin, without our Content-Security-Policy.
+    if Path(request.match_info["path"]).suffix not in _VENDOR_TYPES:
+        raise NotFound()
     return _file(NODE_MODULES / request.match_info["package"], request.match_info["path"])
 
 
+_VENDOR_TYPES = frozenset({".js", ".mjs", ".css", ".map"})
 _TYPES = {".mjs": "text/javascript", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
 

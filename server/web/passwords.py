@@ -6,17 +6,26 @@ from concurrent.futures import ThreadPoolExecutor
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from server.errors import Unavailable
+
 # Each hash takes 64 MiB while it runs; two at a time keep a rush of sign-ins from taking the
 # machine's memory and all of its cores.
 _THREADS = 2
 
+# About five seconds of work: who comes later would have given up before the answer.
+_MAX_WAITING = 50
+
 
 class Passwords:
-    """Hashes and verifies without holding up the event loop."""
+    """Hashes and verifies without holding up the event loop.
+
+    Raises: Unavailable when more wait for it than can be served in time.
+    """
 
     def __init__(self) -> None:
         self._hasher = PasswordHasher()
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="argon2")
+        self._waiting = 0
         self._of_nobody = self._hasher.hash("no password has this hash")
 
     async def hash(self, password: str) -> str:
@@ -41,4 +50,12 @@ class Passwords:
             return False
 
     async def _run(self, function, *args):  # type: ignore[no-untyped-def]
-        return await asyncio.get_running_loop().run_in_executor(self._threads, function, *args)
+        if self._waiting >= _MAX_WAITING:
+            raise Unavailable("Too many people sign in at once.", retry_after_s=2)
+        self._waiting += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(
+                self._threads, function, *args
+            )
+        finally:
+            self._waiting -= 1

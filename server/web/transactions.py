@@ -4,26 +4,33 @@
 or a refusal leaves no key behind. The same key and body get the first answer again.
 """
 
+import asyncio
 import hashlib
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from typing import Any
+from weakref import WeakValueDictionary
 
 from aiohttp import web
 
 from server.db import Transaction
 from server.errors import ClubError
-from server.keys import DB
+from server.keys import DB, TURNS
 from server.web.auth import require_member
 from server.web.routes import success
 
 KEPT = timedelta(hours=24)
 
+# Two, so that one may commit while the next is on its way.
+_AT_ONCE = 2
+
 _KEY = re.compile(r"[\x21-\x7e][\x20-\x7e]{0,254}", re.ASCII)
 
-# hashtextextended gives the 64 bits of one lock; a collision costs a needless 409.
-_TRY_LOCK = "SELECT pg_try_advisory_xact_lock(hashtextextended($1, 0))"
+# The two-number form is a space of locks of its own, so that no key can be chosen to hold one
+# of the service's. A collision of hashes costs a needless 409.
+_TRY_LOCK = "SELECT pg_try_advisory_xact_lock(1, hashtext($1))"
 
 _FIND = """
     SELECT body_hash, status, answer
@@ -40,10 +47,15 @@ _KEEP = """
                       answer = EXCLUDED.answer, created_at = now()
 """
 
-DELETE_EXPIRED = """
-    DELETE FROM idempotency
-     WHERE ctid = ANY(ARRAY(
-           SELECT ctid FROM idempotency WHERE created_at < now() - $1::interval LIMIT 1000))
+# In small batches: a long DELETE would hold back whoever writes the same rows.
+_DELETE_EXPIRED = """
+    WITH gone AS (
+        DELETE FROM idempotency
+         WHERE ctid = ANY(ARRAY(
+               SELECT ctid FROM idempotency WHERE created_at < now() - $1::interval LIMIT 1000))
+     RETURNING 1
+    )
+    SELECT count(*) FROM gone
 """
 
 
@@ -64,12 +76,36 @@ class IdempotencyKeyReused(ClubError):
     sentence = "This Idempotency-Key came before with another body."
 
 
+class Turns:
+    """One member's money moves a few transactions at a time.
+
+    They would wait for each other's row locks anyway; here they wait without a connection, and
+    leave the pool to others.
+    """
+
+    def __init__(self) -> None:
+        self._members: WeakValueDictionary[int, asyncio.Semaphore] = WeakValueDictionary()
+
+    @asynccontextmanager
+    async def of(self, member_id: int) -> AsyncIterator[None]:
+        # Held here while anybody waits or works; forgotten with the last.
+        turn = self._members.setdefault(member_id, asyncio.Semaphore(_AT_ONCE))
+        async with turn:
+            yield
+
+
 class AlreadyAnswered(Exception):
     """The request came before: this is its first answer."""
 
     def __init__(self, response: web.Response) -> None:
         super().__init__("answered before")
         self.response = response
+
+
+async def delete_expired(connection: Any) -> None:
+    """Remove idempotency keys that have had their day."""
+    while await connection.fetchval(_DELETE_EXPIRED, KEPT):
+        pass
 
 
 class MoneyTransaction:
@@ -103,14 +139,14 @@ async def money_transaction(request: web.Request) -> AsyncIterator[MoneyTransact
     key = request.headers.get("Idempotency-Key")
     if key is not None and not _KEY.fullmatch(key):
         raise BadIdempotencyKey()
-    async with request.app[DB].transaction() as tx:
+    async with request.app[TURNS].of(require_member(request).id), transaction(request) as tx:
         money = MoneyTransaction(request, tx)
         if key is None:
             yield money
             return
         place = (require_member(request).id, request.method, request.path, key)
         body_hash = hashlib.sha256(await request.read()).digest()
-        if not await tx.fetchval(_TRY_LOCK, "idempotency " + repr(place)):
+        if not await tx.fetchval(_TRY_LOCK, repr(place)):
             raise IdempotencyInProgress()
         known = await tx.fetchrow(_FIND, *place, KEPT)
         if known is not None:

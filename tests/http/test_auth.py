@@ -29,7 +29,8 @@ def config(dsn: str, tmp_path_factory: pytest.TempPathFactory) -> Config:
         tmp_path_factory.mktemp("var"),
         issuers=(ISSUER,),
         login_failures_per_name="2/5 minutes",
-        login_attempts_per_address="4/5 minutes",
+        login_attempts_per_name="5/5 minutes",
+        login_attempts_per_address="6/5 minutes",
         trusted_proxies=(ip_network("127.0.0.1/32"), ip_network("10.0.0.0/8")),
     )
 
@@ -378,23 +379,43 @@ async def test_foreign_token_is_refreshed_where_it_was_issued(club: Club) -> Non
 
 async def test_failures_of_one_name_end_in_429_and_leave_other_names_alone(club: Club) -> None:
     victim, other = await club.person(), await club.person()
+    here = {"X-Forwarded-For": "203.0.113.20"}
     for _ in range(2):
-        assert (await log_in(club, victim.username, "wrong password")).status == 401
+        failed = await log_in(club, victim.username, "wrong password", headers=here)
+        assert failed.status == 401
 
-    locked = await log_in(club, victim.username, "wrong password")
+    locked = await log_in(club, victim.username, "wrong password", headers=here)
     assert is_refusal(locked, 429, "too_many_requests")
     assert 1 <= int(locked.headers["Retry-After"]) <= 300
     # Guessing on must not tell which password was right, nor help under another spelling.
-    assert (await log_in(club, victim.username)).status == 429
-    assert (await log_in(club, victim.username.upper())).status == 429
+    for name in (victim.username, victim.username.upper()):
+        assert (await log_in(club, name, headers=here)).status == 429
     assert (await log_in(club, other.username)).status == 200
+    # Whoever guesses from afar does not lock the owner out at home.
+    assert (await log_in(club, victim.username)).status == 200
+
+
+async def test_guesses_at_one_name_from_many_addresses_end_in_429_too(club: Club) -> None:
+    answers = [await log_in(club, "wanted-by-many", f"password {n}") for n in range(6)]
+    assert [answer.status for answer in answers] == [401] * 5 + [429]
+
+
+async def test_addresses_of_one_ipv6_network_count_as_one(club: Club) -> None:
+    answers = [
+        await log_in(club, f"six-{n}", "wrong one", headers={"X-Forwarded-For": address})
+        for n, address in enumerate(
+            [f"2001:db8::{n:x}" for n in range(1, 7)] + ["2001:0db8:0:0:ffff::1"]
+        )
+    ]
+    assert [answer.status for answer in answers] == [401] * 6 + [429]
 
 
 async def test_failures_at_once_are_limited_like_failures_in_turn(club: Club) -> None:
+    here = {"X-Forwarded-For": "203.0.113.21"}
     answers = await asyncio.gather(
-        *(log_in(club, "guessed-in-parallel", f"password {n}") for n in range(8))
+        *(log_in(club, "at-once", f"password {n}", headers=here) for n in range(4))
     )
-    assert sorted(answer.status for answer in answers) == [401] * 2 + [429] * 6
+    assert sorted(answer.status for answer in answers) == [401] * 2 + [429] * 2
 
 
 async def test_successes_do_not_use_up_the_attempts_of_a_name(club: Club, account: Person) -> None:
@@ -405,10 +426,10 @@ async def test_successes_do_not_use_up_the_attempts_of_a_name(club: Club, accoun
 async def test_attempts_of_one_address_are_limited_whatever_the_name(club: Club) -> None:
     here = {"X-Forwarded-For": "203.0.113.7"}
     answers = [
-        await log_in(club, f"somebody-{n}", "wrong password", headers=here) for n in range(5)
+        await log_in(club, f"somebody-{n}", "wrong password", headers=here) for n in range(7)
     ]
 
-    assert [answer.status for answer in answers] == [401] * 4 + [429]
+    assert [answer.status for answer in answers] == [401] * 6 + [429]
     assert int(answers[-1].headers["Retry-After"]) >= 1
     elsewhere = await log_in(club, "somebody-0", "wrong password")
     assert elsewhere.status == 401
@@ -416,12 +437,12 @@ async def test_attempts_of_one_address_are_limited_whatever_the_name(club: Club)
 
 async def test_address_is_the_one_that_the_last_trusted_proxy_vouches_for(club: Club) -> None:
     # The visitor writes an address of its own first; two trusted proxies add what they saw.
-    for n in range(4):
+    for n in range(6):
         chain = {"X-Forwarded-For": f"192.0.2.{n}, 203.0.113.9, 10.0.0.5"}
         assert (await log_in(club, f"chain-{n}", "wrong password", headers=chain)).status == 401
 
     chain = {"X-Forwarded-For": "192.0.2.99, 203.0.113.9"}
-    assert (await log_in(club, "chain-4", "wrong password", headers=chain)).status == 429
+    assert (await log_in(club, "chain-6", "wrong password", headers=chain)).status == 429
 
 
 @pytest.fixture

@@ -63,6 +63,7 @@ def config(dsn: str, tmp_path_factory: pytest.TempPathFactory) -> Config:
         tmp_path_factory.mktemp("var"),
         updates_max_wait_s=0.01,
         login_failures_per_name="100000/hour",
+        login_attempts_per_name="100000/hour",
         login_attempts_per_address="100000/hour",
     )
 
