@@ -68,9 +68,12 @@ class ClubSio(AsyncServer):
         socket = self.eio.sockets.get(self.manager.eio_sid_from_sid(sid, NAMESPACE))
         if socket is None:
             return
+        # A client that polls has to fetch each for itself: it drops what comes in one answer with
+        # the end, and once the session is closed no poll is let in.
+        if not socket.upgraded:
+            await socket.queue.join()
         await socket.send(Packet(CLOSE))
         if not socket.upgraded:
-            # Once it is closed no poll is let in to fetch what was said last.
             await socket.queue.join()
         await socket.close(wait=False, abort=True, reason=self.eio.reason.SERVER_DISCONNECT)
 

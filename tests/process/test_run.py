@@ -105,7 +105,9 @@ async def test_signal_ends_server_and_database_while_clients_are_there(
         await asyncio.to_thread(server.ready)
         _, token = server.sign_in("player1")
         clients = [socketio.AsyncClient(reconnection=False) for _ in range(2)]
+        left: asyncio.Queue[str] = asyncio.Queue()
         for client, transport in zip(clients, ("websocket", "polling"), strict=True):
+            client.on("disconnect", left.put)
             await client.connect(server.url, transports=[transport], auth={"token": token})
         sent = asyncio.Event()
         trace = aiohttp.TraceConfig()
@@ -134,8 +136,8 @@ async def test_signal_ends_server_and_database_while_clients_are_there(
                 )
         assert took_s < STOP_S
         assert server.database_processes() == []
-        for client in clients:
-            await client.wait()
+        for _ in clients:
+            await asyncio.wait_for(left.get(), STOP_S)
         assert [line for line in server.log_lines() if line["level"] == "error"] == []
 
 
