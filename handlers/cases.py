@@ -6,7 +6,7 @@ from marshmallow import ValidationError, fields, validate
 from events import BalanceUpdated, CasesUpdated, DropNew, InventoryUpdated
 from events.fields import Balance, Choice, Fraction, Id, Money, Name, Schema, Text
 from events.views import RARITIES, ItemView
-from server.club import cases
+from server.club import cases, openings
 from server.club.ledger import InsufficientBalance
 from server.keys import DB, SIO
 from server.metrics import OPENINGS
@@ -158,19 +158,19 @@ async def commitment(request: web.Request) -> web.Response:
     """The hash of the seed that will decide the member's next opening."""
     member = require_member(request)
     async with request.app[DB].connection() as connection:
-        return success(request, commitment=await cases.commitment(connection, member.id))
+        return success(request, commitment=await openings.commitment(connection, member.id))
 
 
 @routes.get(
     "/api/cases/openings/{id}",
     who=ANYONE,
     answer=CheckedAnswer,
-    errors=(cases.OpeningNotFound,),
+    errors=(openings.OpeningNotFound,),
 )
 async def check_opening(request: web.Request) -> web.Response:
     """An opening with the lines it was drawn from, for anyone to check."""
     async with request.app[DB].connection() as connection:
-        checked = await cases.check(connection, path_id(request))
+        checked = await openings.check(connection, path_id(request))
     return success(request, opening=checked.opening, item=checked.item, lines=checked.lines)
 
 
@@ -186,7 +186,7 @@ async def get_case(request: web.Request) -> web.Response:
     who=MEMBER,
     body=OpenCase,
     answer=OpenedAnswer,
-    errors=(cases.CaseNotFound, cases.SoldOut, InsufficientBalance),
+    errors=(cases.CaseNotFound, openings.SoldOut, InsufficientBalance),
     tells=(BalanceUpdated, InventoryUpdated, DropNew, CasesUpdated),
     moves_money=True,
 )
@@ -196,7 +196,7 @@ async def open_case(request: web.Request) -> web.Response:
     body = await read(request, OpenCase)
     sio = request.app[SIO]
     async with money_transaction(request) as money:
-        opened = await cases.open_case(money.tx, member.id, member.username, **body)
+        opened = await openings.open_case(money.tx, member.id, member.username, **body)
         await sio.emit(BalanceUpdated(member.id, opened.balance_minor), tx=money.tx)
         await sio.emit(InventoryUpdated(member.id), tx=money.tx)
         await sio.emit(DropNew.of(opened.drop), tx=money.tx)

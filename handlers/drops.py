@@ -5,7 +5,7 @@ from marshmallow import fields, validate
 
 from events.fields import Schema
 from events.views import DropView
-from server.club import cases
+from server.club import openings
 from server.keys import DB
 from server.web.body import query
 from server.web.paging import DEFAULT_LIMIT, MAX_LIMIT
@@ -27,4 +27,4 @@ async def list_drops(request: web.Request) -> web.Response:
     """The last prizes won, newest first; names are masked."""
     page = await query(request, DropsQuery)
     async with request.app[DB].connection() as connection:
-        return success(request, drops=await cases.drops(connection, page["limit"]))
+        return success(request, drops=await openings.drops(connection, page["limit"]))

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import itertools
 import time
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -227,18 +228,18 @@ class Person:
         self.doors.clear()
 
 
-class Door:
+class Door(ABC):
     """A way to hear what happens. `heard` holds (event, data) in the order they came."""
 
     def __init__(self) -> None:
         self.heard: list[tuple[str, Any]] = []
         self._news = asyncio.Condition()
 
-    async def open(self) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    async def open(self) -> None: ...
 
-    async def close(self) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    async def close(self) -> None: ...
 
     async def _hear(self, name: str, data: Any) -> None:
         async with self._news:

@@ -5,7 +5,8 @@ from datetime import datetime
 from typing import Any
 
 from server.club import accounts, ledger
-from server.club.cases import CaseName, Line
+from server.club.cases import CaseName, Item
+from server.club.openings import case_opened, item_won
 from server.db import Transaction
 from server.errors import ClubError
 
@@ -58,7 +59,7 @@ class Prize:
     id: int
     user_id: int
     username: str
-    item: Line
+    item: Item
     case: CaseName
     status: str
     won_at: datetime
@@ -125,16 +126,8 @@ def _prize(row: Any) -> Prize:
         row["id"],
         row["user_id"],
         row["username"],
-        Line(
-            row["item_id"],
-            row["name"],
-            row["image"],
-            row["rarity"],
-            row["value_minor"],
-            weight=0,
-            stock=None,
-        ),
-        CaseName(row["case_id"], row["case_name"], row["case_image"]),
+        item_won(row),
+        case_opened(row),
         row["status"],
         row["won_at"],
     )
