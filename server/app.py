@@ -79,7 +79,7 @@ def create_app(config: Config, *, prepare: Prepare | None = None) -> web.Applica
     app[keys.SOCKETS] = Sockets(sio, grace_s=config.auth_grace_s)
     app[keys.AUTH] = Authenticator(db, Tokens(config), accounts)
     app[keys.LIMITS] = RateLimits(config)
-    app[keys.PASSWORDS] = Passwords()
+    app[keys.PASSWORDS] = Passwords(max_waiting=config.sign_ins_waiting)
     app[keys.TURNS] = transactions.Turns()
     app[keys.LIFECYCLE] = Lifecycle()
     _add_doors(app, config)

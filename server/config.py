@@ -72,6 +72,8 @@ class Config:
     login_attempts_per_name: str = "100/5 minutes"
     login_attempts_per_address: str = "1000/5 minutes"
     registrations_per_address: str = "200/hour"
+    # About five seconds of hashing: who comes later would have given up before the answer.
+    sign_ins_waiting: int = 50
     relay_poll_s: float = 1.0
     updates_max_wait_s: float = 50.0
     updates_max_waiting: int = 20_000
@@ -162,6 +164,7 @@ def _read(env: Env, *, demo: bool) -> Config:
         registrations_per_address=_rate(
             env, "REGISTRATIONS_PER_ADDRESS", Config.registrations_per_address
         ),
+        sign_ins_waiting=_whole(env, "SIGN_INS_WAITING", Config.sign_ins_waiting, 2, 10_000),
         relay_poll_s=_seconds(env, "RELAY_POLL_S", Config.relay_poll_s),
         updates_max_wait_s=_seconds(env, "UPDATES_MAX_WAIT_S", Config.updates_max_wait_s),
         updates_max_waiting=_whole(

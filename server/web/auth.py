@@ -76,12 +76,6 @@ async def signed_in(request: web.Request) -> SignedIn | None:
     return known
 
 
-async def optional_member(request: web.Request) -> Member | None:
-    """The member who asks, where anonymous is welcome too."""
-    who = await signed_in(request)
-    return who.member if who is not None else None
-
-
 def require_member(request: web.Request) -> Member:
     """The member who asks; the route's `who` has let only members in."""
     who: SignedIn | None = request.get(SIGNED_IN)

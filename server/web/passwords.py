@@ -12,9 +12,6 @@ from server.errors import Unavailable
 # machine's memory and all of its cores.
 _THREADS = 2
 
-# About five seconds of work: who comes later would have given up before the answer.
-_MAX_WAITING = 50
-
 
 class Passwords:
     """Hashes and verifies without holding up the event loop.
@@ -22,7 +19,8 @@ class Passwords:
     Raises: Unavailable when more wait for it than can be served in time.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, max_waiting: int = 50) -> None:
+        self._max_waiting = max_waiting
         self._hasher = PasswordHasher()
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="argon2")
         self._waiting = 0
@@ -50,7 +48,7 @@ class Passwords:
             return False
 
     async def _run(self, function, *args):  # type: ignore[no-untyped-def]
-        if self._waiting >= _MAX_WAITING:
+        if self._waiting >= self._max_waiting:
             raise Unavailable("Too many people sign in at once.", retry_after_s=2)
         self._waiting += 1
         try:
