@@ -1,0 +1,1 @@
+"""The Socket.IO transport: true to the protocol, bounded, fast. Knows nothing of the club."""
