@@ -1,0 +1,121 @@
+"""Run a coroutine at once, and make a task of it only if it has to wait.
+
+Most handlers of a real-time server never wait: a task for each costs more than they do. Python
+3.12 has eager tasks; on 3.11 the first step is taken here, with a stand-in as the current task,
+so that what asks for it (`asyncio.timeout` among others) works and cancels the task that
+follows.
+"""
+
+import asyncio
+import contextvars
+import sys
+from asyncio import tasks
+from collections.abc import Coroutine, Generator
+from typing import Any
+
+
+class _FirstStep:
+    """Stands for a task that may never be made; whoever kept it reaches that task through it."""
+
+    __slots__ = ("_cancelled", "_task")
+
+    def __init__(self) -> None:
+        self._task: asyncio.Task[Any] | None = None
+        self._cancelled: list[Any] = []
+
+    def became(self, task: asyncio.Task[Any]) -> None:
+        self._task = task
+        for message in self._cancelled:
+            task.cancel(message)
+
+    def cancel(self, msg: Any = None) -> bool:
+        if self._task is not None:
+            return self._task.cancel(msg)
+        self._cancelled.append(msg)
+        return True
+
+    def uncancel(self) -> int:
+        if self._task is not None:
+            return self._task.uncancel()
+        if self._cancelled:
+            self._cancelled.pop()
+        return len(self._cancelled)
+
+    def cancelling(self) -> int:
+        return self._task.cancelling() if self._task is not None else len(self._cancelled)
+
+    def done(self) -> bool:
+        return self._task is not None and self._task.done()
+
+    def __getattr__(self, name: str) -> Any:
+        if self._task is None:
+            raise AttributeError(name)
+        return getattr(self._task, name)
+
+
+class _Rest:
+    """The coroutine after its first step: first waits for what that step waited for."""
+
+    __slots__ = ("_coroutine", "_waits_for")
+
+    def __init__(self, coroutine: Coroutine[Any, Any, None], waits_for: Any) -> None:
+        self._coroutine = coroutine
+        self._waits_for = waits_for
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        waits_for = self._waits_for
+        while True:
+            thrown: BaseException | None = None
+            sent = None
+            try:
+                sent = yield waits_for
+            except BaseException as error:
+                thrown = error
+            try:
+                if thrown is None:
+                    waits_for = self._coroutine.send(sent)
+                else:
+                    waits_for = self._coroutine.throw(thrown)
+            except StopIteration:
+                return
+
+
+async def _wait(rest: _Rest) -> None:
+    await rest
+
+
+def _start(
+    coroutine: Coroutine[Any, Any, None], loop: asyncio.AbstractEventLoop
+) -> asyncio.Task[None] | None:
+    """Run until the first wait. Returns None if it ended, else the task that goes on with it.
+
+    The coroutine must not raise: there may be nobody to raise to. It runs in a context of its
+    own, as a task does.
+    """
+    context = contextvars.copy_context()
+    stand_in = _FirstStep()
+    current = tasks.current_task(loop)
+    if current is not None:
+        tasks._leave_task(loop, current)
+    tasks._enter_task(loop, stand_in)  # type: ignore[arg-type]
+    try:
+        waits_for = context.run(coroutine.send, None)
+    except StopIteration:
+        return None
+    finally:
+        tasks._leave_task(loop, stand_in)  # type: ignore[arg-type]
+        if current is not None:
+            tasks._enter_task(loop, current)
+    task = loop.create_task(_wait(_Rest(coroutine, waits_for)), context=context)
+    stand_in.became(task)
+    return task
+
+
+def _start_natively(
+    coroutine: Coroutine[Any, Any, None], loop: asyncio.AbstractEventLoop
+) -> asyncio.Task[None] | None:
+    task = asyncio.Task(coroutine, loop=loop, eager_start=True)  # type: ignore[call-arg]
+    return None if task.done() else task
+
+
+start = _start if sys.version_info < (3, 12) else _start_natively

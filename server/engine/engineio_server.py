@@ -1,0 +1,403 @@
+"""The Engine.IO server: opens sessions and finds the one that a request belongs to.
+
+It has python-engineio's surface (`on`, `send`, `disconnect`, `session`, `attach`, …) with
+everything under it replaced.
+"""
+
+import asyncio
+import inspect
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import engineio
+from aiohttp import web
+
+from server.engine import aiohttp_door, eager
+from server.engine.frames import POLICY, TEXT, frame
+from server.engine.handshake import accept
+from server.engine.limits import Callers, Counters, Limits
+from server.engine.origins import Origins
+from server.engine.packets import Message, PacketError, open_packet
+from server.engine.requests import (
+    BAD_METHOD,
+    BAD_REQUEST,
+    BAD_VERSION,
+    FORBIDDEN,
+    SID_UNKNOWN,
+    TRANSPORT_UNKNOWN,
+    Exchange,
+    Headers,
+    Request,
+    Response,
+    error,
+)
+from server.engine.session import CLOSED, SERVER_DISCONNECT, Session
+from server.engine.upgrade import Upgrade
+from server.engine.websocket import TRANSPORT_ERROR, WebSocket
+from server.engine.wheel import Wheel
+
+_LIMITS = tuple(Limits.__slots__)
+
+
+class EngineServer(engineio.AsyncServer):
+    """python-engineio's `AsyncServer` on a transport of its own.
+
+    Options are python-engineio's, those of `Limits`, and:
+
+    `client_address`: a callable that says whose a request is (default: the peer's address);
+    `origin_required`: refuse requests without Origin, as native clients send them;
+    `keep_environ`: keep the connect handler's environ for as long as the client is there.
+    """
+
+    def __init__(
+        self,
+        *,
+        client_address: Callable[[Request], str] | None = None,
+        origin_required: bool = False,
+        keep_environ: bool = True,
+        **options: Any,
+    ) -> None:
+        limits = {name: options.pop(name) for name in _LIMITS if name in options}
+        super().__init__(**options)
+        self.limits = Limits(**limits)
+        self.max_http_buffer_size = self.limits.max_http_buffer_size
+        self.counters = Counters()
+        self.keep_environ = keep_environ
+        self.path = "/engine.io/"
+        #: No client is slow for one message that it may get.
+        self.max_outgoing = max(self.limits.max_outgoing_bytes, self.limits.max_http_buffer_size)
+        self.wheel_resolution = min(1.0, max(0.005, self.ping_timeout / 16))
+        self.wheel = Wheel(self.wheel_resolution)
+        self.tasks: set[asyncio.Task[None]] = set()
+        self._client_address = client_address
+        self._origins = Origins(
+            self.cors_allowed_origins,
+            credentials=self.cors_credentials,
+            required=origin_required,
+        )
+        self._callers = Callers(self.limits)
+        #: Sessions that are closed and have not fetched everything yet.
+        self._lingering: dict[str, Session] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._draining = False
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
+        return self._loop
+
+    # The doors.
+
+    def attach(self, app: web.Application, engineio_path: str = "engine.io") -> None:
+        """Serve under this path of an aiohttp application."""
+        self.path = f"/{engineio_path.strip('/')}/"
+        app.router.add_route("*", self.path, self.handle_request)
+
+    async def handle_request(self, request: web.Request) -> web.StreamResponse:
+        """The aiohttp door: what `attach` routes here."""
+        return await aiohttp_door.handle(self, request)
+
+    def refuse(self, request: Request) -> Response | None:
+        """What can be said against a request when only its head is there."""
+        problem = self._problem(request)
+        if problem is None:
+            return None
+        status = 403 if problem is FORBIDDEN else 400
+        headers = self.headers(request) if status != 403 else self.bare_headers()
+        return error(status, problem, headers)
+
+    def _problem(self, request: Request) -> tuple[int, str] | None:
+        if not self._origins.allows(request):
+            self.counters.refused_origins += 1
+            origin = request.headers.get("origin", "none")
+            self.logger.info("origin refused: %.100r", origin)
+            return FORBIDDEN
+        if request.method == "OPTIONS":
+            return None
+        transport = request.query.get("transport")
+        if transport not in self.transports:
+            return TRANSPORT_UNKNOWN
+        if "j" in request.query:
+            # JSONP, which no client of this revision needs.
+            return BAD_REQUEST
+        websocket = transport == "websocket"
+        if websocket and request.headers.get("upgrade", "").lower() != "websocket":
+            return BAD_REQUEST
+        sid = request.query.get("sid")
+        if sid is None:
+            return self._problem_with_handshake(request)
+        if request.method not in ("GET", "POST") or (websocket and request.method != "GET"):
+            return BAD_REQUEST
+        session = self._live(sid)
+        if session is None:
+            lingering = sid in self._lingering and request.method == "GET" and not websocket
+            return None if lingering else SID_UNKNOWN
+        return BAD_REQUEST if session.upgraded and not websocket else None
+
+    def _problem_with_handshake(self, request: Request) -> tuple[int, str] | None:
+        if request.method != "GET":
+            return BAD_METHOD
+        if request.query.get("EIO") != "4":
+            self.logger.warning(
+                "a client speaks revision %.10r of Engine.IO, this server 4: "
+                "update socket.io-client to 3 or later (%.200s)",
+                request.query.get("EIO"),
+                request.headers.get("user-agent", "no User-Agent"),
+            )
+            return BAD_VERSION
+        return BAD_REQUEST if self._draining else None
+
+    def _live(self, sid: str) -> Session | None:
+        session = self.sockets.get(sid)
+        if session is None or session.state == CLOSED:
+            return None
+        if session.tick and session.is_dead(self.loop.time()):
+            session.on_deadline(self.loop.time())
+            return None
+        return session
+
+    def answer(self, exchange: Exchange, body: bytes) -> None:
+        """Answer a request that `refuse` had nothing against, now or later."""
+        request = exchange.request
+        headers = self.headers(request)
+        if request.method == "OPTIONS":
+            exchange.respond(Response(204, b"", headers=headers))
+            return
+        sid = request.query.get("sid")
+        if sid is None:
+            self._open(exchange, headers)
+            return
+        session = self._live(sid)
+        if request.query["transport"] == "websocket":
+            if session is None:
+                exchange.respond(error(400, SID_UNKNOWN, headers))
+            else:
+                self._upgrade(session, exchange, headers)
+        elif session is None:
+            self._answer_late(sid, exchange, headers)
+        elif session.upgraded:
+            exchange.respond(error(400, BAD_REQUEST, headers))
+        elif request.method == "GET":
+            session.get(exchange, headers)
+        else:
+            session.post(exchange, body, headers)
+
+    def _answer_late(self, sid: str, exchange: Exchange, headers: Headers) -> None:
+        lingering = self._lingering.get(sid)
+        if lingering is None or exchange.request.method != "GET":
+            exchange.respond(error(400, SID_UNKNOWN, headers))
+        elif lingering.last_poll(exchange, headers):
+            del self._lingering[sid]
+
+    def headers(self, request: Request) -> Headers:
+        """The headers of every answer to this request."""
+        return [*self.bare_headers(), *self._origins.headers(request)]
+
+    def bare_headers(self) -> Headers:
+        return [("Cache-Control", "no-store")]
+
+    def compresses(self, request: Request) -> bool:
+        """Whether a long answer to this request may be compressed."""
+        return self.http_compression and "gzip" in request.headers.get("accept-encoding", "")
+
+    def too_big(self, request: Request) -> Response:
+        """The answer to a body over the cap; its session lives."""
+        self.counters.too_big += 1
+        return Response(413, b"too big", headers=self.headers(request))
+
+    # The handshake.
+
+    def _open(self, exchange: Exchange, headers: Headers) -> None:
+        request = exchange.request
+        address = self._client_address(request) if self._client_address else request.peer
+        wait = self._callers.enter(address, self.loop.time())
+        if wait is not None:
+            if wait >= 60.0:
+                self.counters.refused_address += 1
+            else:
+                self.counters.refused_handshakes += 1
+            later = ("Retry-After", str(max(1, round(wait))))
+            exchange.respond(Response(429, b"too many sessions", headers=[*headers, later]))
+            return
+        session = Session(self, self.generate_id(), address)
+        session.request = request
+        self.sockets[session.sid] = session
+        self._start(self._handshake(session, exchange, headers))
+
+    async def _handshake(self, session: Session, exchange: Exchange, headers: Headers) -> None:
+        request = exchange.request
+        websocket = request.query["transport"] == "websocket"
+        accepted = accept(request.method, request.version, request.headers) if websocket else b""
+        if not isinstance(accepted, bytes):
+            self._drop(session)
+            exchange.respond(
+                Response(
+                    accepted.status,
+                    accepted.message.encode(),
+                    headers=[*headers, *accepted.headers],
+                )
+            )
+            return
+        environ = request.environ(session.address)
+        welcome = await self._trigger_event("connect", session.sid, environ, run_async=False)
+        session.request = None
+        if session.state == CLOSED:
+            exchange.respond(error(400, BAD_REQUEST, headers))
+        elif welcome is not None and welcome is not True:
+            session.state = CLOSED
+            self._drop(session)
+            body = self._unauthorized(welcome or None)["response"]
+            exchange.respond(Response(401, body, "application/json", headers))
+        elif websocket:
+            self._begin_websocket(session, exchange, accepted)
+        else:
+            self._begin_polling(session, exchange, headers)
+
+    def _drop(self, session: Session) -> None:
+        self.sockets.pop(session.sid, None)
+        self._callers.leave(session.address)
+
+    def _begin_websocket(self, session: Session, exchange: Exchange, accepted: bytes) -> None:
+        websocket = WebSocket(session, self.limits)
+        taken = exchange.take(accepted)
+        if taken is None:
+            session.close(TRANSPORT_ERROR)
+            return
+        transport, rest = taken
+        session.opened(self.loop.time())
+        transport.write(frame(TEXT, self._open_packet(session, upgrades=False).encode()))
+        websocket.transport = transport
+        session.begin(websocket)
+        websocket.take(transport, rest, high_water=self.max_outgoing)
+
+    def _begin_polling(self, session: Session, exchange: Exchange, headers: Headers) -> None:
+        session.opened(self.loop.time())
+        packet = self._open_packet(session, upgrades=self.allow_upgrades)
+        if self.cookie:
+            attributes = (
+                self.cookie
+                if isinstance(self.cookie, dict)
+                else {"name": self.cookie, "path": "/", "SameSite": "Lax"}
+            )
+            cookie = self._generate_sid_cookie(session.sid, attributes)
+            headers = [*headers, ("Set-Cookie", cookie)]
+        exchange.respond(Response(200, packet.encode(), headers=headers))
+
+    def _open_packet(self, session: Session, *, upgrades: bool) -> str:
+        return open_packet(
+            session.sid,
+            upgrades=["websocket"] if upgrades and "websocket" in self.transports else [],
+            ping_interval=self.ping_interval + self.ping_interval_grace_period,
+            ping_timeout=self.ping_timeout,
+            max_payload=self.limits.max_http_buffer_size,
+        )
+
+    def _upgrade(self, session: Session, exchange: Exchange, headers: Headers) -> None:
+        request = exchange.request
+        accepted = accept(request.method, request.version, request.headers)
+        if not isinstance(accepted, bytes):
+            body = accepted.message.encode()
+            exchange.respond(
+                Response(accepted.status, body, headers=[*headers, *accepted.headers])
+            )
+            return
+        taken = exchange.take(accepted)
+        if taken is None:
+            return
+        if session.upgraded or session.upgrade is not None or not self.allow_upgrades:
+            # Accepted and closed, as the reference server does: a client that sees the
+            # handshake refused may take the session for dead.
+            websocket = WebSocket(None, self.limits)
+            websocket.take(*taken, high_water=self.max_outgoing)
+            websocket.close(POLICY, "this session has a WebSocket")
+            return
+        upgrade = session.upgrade = Upgrade(session)
+        upgrade.websocket.take(*taken, high_water=self.max_outgoing)
+
+    # What happens to sessions.
+
+    def message(self, session: Session, data: str | bytes) -> None:
+        """Give a MESSAGE to its handler. Raises: PacketError, if the handler does."""
+        handler = self.handlers.get("message")
+        if handler is None:
+            return
+        try:
+            outcome = handler(session.sid, data)
+        except PacketError:
+            raise
+        except Exception:
+            self.logger.exception("message handler error")
+            return
+        if inspect.isawaitable(outcome):
+            session.run(self._finish("message", outcome))
+
+    async def _finish(self, what: str, outcome: Any) -> None:
+        try:
+            await outcome
+        except Exception:
+            self.logger.exception("%s handler error", what)
+
+    def ended(self, session: Session, reason: str) -> None:
+        """A session was closed: tell its handler, then forget it."""
+        self._start(self._forget(session, reason))
+
+    def _start(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        task = eager.start(coroutine, self.loop)
+        if task is not None:
+            self.tasks.add(task)
+            task.add_done_callback(self.tasks.discard)
+
+    async def _forget(self, session: Session, reason: str) -> None:
+        try:
+            await self._trigger_event("disconnect", session.sid, reason, run_async=False)
+        finally:
+            self._drop(session)
+
+    def linger(self, session: Session) -> None:
+        """Let a closed session fetch what it has not got, for a while."""
+        self._lingering[session.sid] = session
+        self.loop.call_later(self.limits.close_timeout, self._lingering.pop, session.sid, None)
+
+    # python-engineio's surface.
+
+    def _get_socket(self, sid: str) -> Session:
+        try:
+            return self.sockets[sid]
+        except KeyError:
+            raise KeyError("Session not found") from None
+
+    async def send(self, sid: str, data: Any) -> None:
+        """Send str, bytes, or what JSON can say, to one client."""
+        session = self.sockets.get(sid)
+        if session is None:
+            self.logger.warning("Cannot send to sid %s", sid)
+            return
+        if not isinstance(data, (str, bytes, bytearray)):
+            data = engineio.packet.Packet.json.dumps(data, separators=(",", ":"))
+        session.send(Message(data))
+
+    async def send_packet(self, sid: str, pkt: Any) -> None:
+        """Send a packet of python-engineio's; only MESSAGE is the application's to send."""
+        if pkt.packet_type != engineio.packet.MESSAGE:
+            raise ValueError("the engine sends what is not a MESSAGE itself")
+        await self.send(sid, pkt.data)
+
+    async def disconnect(self, sid: str | None = None) -> None:
+        """Close one client's session, or all, and wait until their handlers have ended."""
+        if sid is None:
+            sessions = list(self.sockets.values())
+        else:
+            sessions = [self.sockets[sid]] if sid in self.sockets else []
+        before = set(self.tasks)
+        for session in sessions:
+            session.close(SERVER_DISCONNECT)
+        mine = self.tasks - before
+        if mine:
+            await asyncio.wait(mine)
+
+    async def shutdown(self) -> None:
+        """Refuse new sessions, close all there are, and let their handlers end."""
+        self._draining = True
+        await self.disconnect()
+        self.wheel.stop()

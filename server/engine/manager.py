@@ -1,0 +1,340 @@
+"""Who is connected to which namespace, and who is in which room.
+
+python-socketio's `AsyncManager` with other tables under it: a room is a set of clients, or the
+one client that is in it, and each client knows its rooms. So an emit touches its recipients and
+nothing else, and leaving costs what the client was in.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sized
+from typing import Any
+
+from socketio import AsyncManager
+
+from server.engine.packets import Message
+from server.engine.session import Session
+from server.engine.socketio_packets import EVENT
+
+# The life of a client: its connect handler runs; it is in; its disconnect handler runs.
+PENDING, CONNECTED, LEAVING = range(3)
+
+# What was emitted by a connect handler follows the CONNECT reply after this many seconds. In one
+# TCP segment with it, a client that awaits the reply before it listens would miss the rest: the
+# protocol's public suite is such a client.
+_LISTENING_S = 0.005
+
+
+class Client:
+    """One client of one namespace."""
+
+    __slots__ = ("arrival", "held", "namespace", "refused", "rooms", "session", "sid", "state")
+
+    def __init__(self, sid: str, namespace: str, session: Session) -> None:
+        self.sid = sid
+        self.namespace = namespace
+        self.session = session
+        self.state = PENDING
+        #: Its rooms without its own: none, one, or a set.
+        self.rooms: Any = None
+        #: What was emitted to it before it was told that it is in.
+        self.held: list[Message] | None = None
+        #: The flood gate's memory, and how often it was shut in a row.
+        self.arrival = 0.0
+        self.refused = 0
+
+    def send(self, message: Message, *, volatile: bool = False) -> None:
+        """Send, or keep until the client is in."""
+        if self.held is not None:
+            self.held.append(message)
+        elif self.state == CONNECTED:
+            self.session.send(message, volatile=volatile)
+        elif self.state == PENDING:
+            self.held = [message]
+
+    def room_names(self) -> list[str]:
+        if self.rooms is None:
+            return []
+        return list(self.rooms) if isinstance(self.rooms, set) else [self.rooms]
+
+
+class Manager(AsyncManager):
+    """The clients of this process.
+
+    `rooms[namespace]` maps a room to its one client or to the set of them, and None to all, by
+    sid. The room that each sid is by itself is not kept: it is looked up among all.
+    """
+
+    rooms: dict[str, dict[Any, Any]]
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        #: How many clients are coming or going: while there are any, an emit looks at each.
+        self._unsettled = 0
+
+    # Finding.
+
+    def client(self, sid: str, namespace: str) -> Client | None:
+        """The client of this namespace, whatever its state."""
+        everybody = self.rooms.get(namespace)
+        return everybody[None].get(sid) if everybody else None
+
+    def client_of(self, session: Session, namespace: str) -> Client | None:
+        """What this session has in the namespace."""
+        first: Client | None = session.client
+        if first is not None and first.namespace == namespace:
+            return first
+        return session.others.get(namespace) if session.others else None
+
+    def clients(self, namespace: str, room: Any) -> Iterable[Client]:
+        """The clients of a room, of several (each once), or of the namespace (None)."""
+        tables = self.rooms.get(namespace)
+        if tables is None:
+            return ()
+        if room is None:
+            return tables[None].values()
+        if isinstance(room, str) or not hasattr(room, "__len__"):
+            return self._members(tables, room)
+        found: dict[Client, None] = {}
+        for each in room:
+            found.update(dict.fromkeys(self.clients(namespace, each)))
+        return found
+
+    @staticmethod
+    def _members(tables: dict[Any, Any], room: Any) -> Iterable[Client]:
+        members = tables.get(room)
+        if members is None:
+            members = tables[None].get(room)
+        if members is None:
+            return ()
+        return (members,) if type(members) is Client else members
+
+    # Sending.
+
+    async def emit(
+        self,
+        event: str,
+        data: Any,
+        namespace: str,
+        room: Any = None,
+        skip_sid: Any = None,
+        callback: Callable[..., Any] | None = None,
+        to: Any = None,
+        volatile: bool = False,
+        **options: Any,
+    ) -> None:
+        """Send an event to everyone in a room; `volatile` may be dropped for slow clients."""
+        if namespace not in self.rooms:
+            return
+        arguments = [event, *data] if isinstance(data, tuple) else [event, data]
+        if data is None:
+            arguments = [event]
+        recipients = self.clients(namespace, to or room)
+        if skip_sid:
+            skipped = {skip_sid} if isinstance(skip_sid, str) else set(skip_sid)
+            recipients = [client for client in recipients if client.sid not in skipped]
+        if callback is not None:
+            for client in list(recipients):
+                id_ = self._generate_ack_id(client.sid, callback)
+                packet = self.server.codec.encode(EVENT, namespace, arguments, id_)
+                client.send(Message(*packet))
+            return
+        message = Message(*self.server.codec.encode(EVENT, namespace, arguments))
+        if self._unsettled:
+            for client in list(recipients):
+                client.send(message, volatile=volatile)
+        else:
+            self._broadcast(recipients, message, volatile)
+
+    @staticmethod
+    def _broadcast(recipients: Iterable[Client], message: Message, volatile: bool) -> None:
+        frames = message.frames
+        slow = []
+        for client in recipients:
+            session = client.session
+            write = session.write
+            if write is not None:
+                write(frames)
+            else:
+                slow.append(session)
+        # Apart: closing a slow one changes what was just walked through.
+        for session in slow:
+            session.send(message, volatile=volatile)
+
+    # Coming and going, in the steps that python-socketio's server takes.
+
+    async def pre_connect(self, eio_sid: str, namespace: str) -> str | None:
+        return self._enter(eio_sid, namespace)
+
+    def _enter(self, eio_sid: str, namespace: str) -> str | None:
+        session = self.server.eio.sockets.get(eio_sid)
+        if session is None or self.client_of(session, namespace) is not None:
+            return None
+        sid: str = self.server.eio.generate_id()
+        client = Client(sid, namespace, session)
+        if session.client is None:
+            session.client = client
+        else:
+            if session.others is None:
+                session.others = {}
+            session.others[namespace] = client
+        self._unsettled += 1
+        self.basic_enter_room(sid, namespace, None, eio_sid=client)
+        return sid
+
+    async def connect(self, sid: str, namespace: str) -> str:
+        self.settle(sid, namespace)
+        return sid
+
+    def settle(self, sid: str, namespace: str) -> None:
+        """The client was told that it is in: it gets what was kept for it."""
+        client = self.client(sid, namespace)
+        if client is None or client.state != PENDING:
+            return
+        client.state = CONNECTED
+        if client.held is None:
+            self._unsettled -= 1
+        else:
+            self.server.eio.loop.call_later(_LISTENING_S, self._release, client)
+
+    def _release(self, client: Client) -> None:
+        held, client.held = client.held, None
+        if held is not None:
+            self._unsettled -= 1
+            for message in held:
+                client.send(message)
+
+    def is_pre_connected(self, sid: str, namespace: str) -> bool:
+        client = self.client(sid, namespace)
+        return client is not None and client.state == PENDING
+
+    def is_connected(self, sid: str, namespace: str) -> bool:
+        client = self.client(sid, namespace)
+        return client is not None and client.state == CONNECTED
+
+    def pre_disconnect(self, sid: str, namespace: str) -> str | None:
+        client = self.client(sid, namespace)
+        if client is None:
+            return None
+        if client.state == CONNECTED and client.held is None:
+            self._unsettled += 1
+        client.state = LEAVING
+        client.held = None
+        return client.session.sid
+
+    def basic_disconnect(self, sid: str, namespace: str, **options: Any) -> None:
+        client = self.client(sid, namespace)
+        if client is None:
+            return
+        for room in client.room_names():
+            self.basic_leave_room(sid, namespace, room)
+        self.basic_leave_room(sid, namespace, None)
+        if client.state != CONNECTED or client.held is not None:
+            self._unsettled -= 1
+        client.state = LEAVING
+        client.held = None
+        self.callbacks.pop(sid, None)
+        session = client.session
+        if session.client is client:
+            session.client = None
+        elif session.others:
+            session.others.pop(namespace, None)
+
+    # Rooms.
+
+    def basic_enter_room(
+        self, sid: str, namespace: str, room: Any, eio_sid: Any = None
+    ) -> None:
+        if room is None:
+            tables = self.rooms.setdefault(namespace, {None: {}})
+            tables[None][sid] = eio_sid
+            return
+        client = self.client(sid, namespace)
+        if client is None:
+            raise ValueError("sid is not connected to requested namespace")
+        if sid != room and self.is_sid_room(namespace, room):
+            raise ValueError("cannot enter a sid room")
+        if sid == room:
+            return
+        tables = self.rooms[namespace]
+        tables[room] = _with(tables.get(room), client)
+        client.rooms = _with(client.rooms, room)
+
+    def basic_leave_room(self, sid: str, namespace: str, room: Any) -> None:
+        client = self.client(sid, namespace)
+        if client is None:
+            return
+        tables = self.rooms[namespace]
+        if room is None:
+            del tables[None][sid]
+            if not tables[None]:
+                del self.rooms[namespace]
+        elif room in client.room_names():
+            client.rooms = _without(client.rooms, room)
+            members = _without(tables[room], client)
+            if members is None:
+                del tables[room]
+            else:
+                tables[room] = members
+
+    def basic_close_room(self, room: Any, namespace: str) -> None:
+        if self.is_sid_room(namespace, room):
+            raise ValueError("cannot close a sid room")
+        for client in list(self.clients(namespace, room)):
+            self.basic_leave_room(client.sid, namespace, room)
+
+    def is_sid_room(self, namespace: str, room: Any) -> bool:
+        return room is not None and self.client(room, namespace) is not None
+
+    # What else of python-socketio reads the tables.
+
+    def get_participants(self, namespace: str, room: Any) -> Iterator[tuple[str, str]]:
+        for client in list(self.clients(namespace, room)):
+            yield client.sid, client.session.sid
+
+    def get_rooms(self, sid: str, namespace: str) -> list[str]:
+        client = self.client(sid, namespace)
+        return [] if client is None else [sid, *client.room_names()]
+
+    def sid_from_eio_sid(self, eio_sid: str, namespace: str) -> str | None:
+        session = self.server.eio.sockets.get(eio_sid)
+        client = None if session is None else self.client_of(session, namespace)
+        return None if client is None else client.sid
+
+    def eio_sid_from_sid(self, sid: str, namespace: str) -> str | None:
+        client = self.client(sid, namespace)
+        return None if client is None else client.session.sid
+
+    def size(self, namespace: str, room: Any) -> int:
+        """How many clients a room has."""
+        recipients = self.clients(namespace, room)
+        return len(recipients) if isinstance(recipients, Sized) else sum(1 for _ in recipients)
+
+
+def adopt(manager: Any) -> Any:
+    """Put the tables of `Manager` under another manager of python-socketio's, as for Redis.
+
+    Those extend `AsyncManager` and call it through `super()`: in the new class the next one in
+    line is `Manager`.
+    """
+    if not isinstance(manager, Manager):
+        kind = type(manager)
+        manager.__class__ = type(kind.__name__, (kind, Manager), {})
+        manager.__dict__.setdefault("_unsettled", 0)
+    return manager
+
+
+def _with(members: Any, new: Any) -> Any:
+    """One more among none, one, or a set."""
+    if members is None or members == new:
+        return new
+    if isinstance(members, set):
+        members.add(new)
+        return members
+    return {members, new}
+
+
+def _without(members: Any, old: Any) -> Any:
+    """One less; one that is left stands alone."""
+    if isinstance(members, set):
+        members.discard(old)
+        return members.pop() if len(members) == 1 else members
+    return None if members == old else members

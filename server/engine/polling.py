@@ -1,0 +1,143 @@
+"""Long-polling: what waits for the next GET, and the GET that waits for something."""
+
+import asyncio
+import gzip
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from server.engine.packets import CLOSE, NOOP, PING_FRAME, SEPARATOR, Message
+from server.engine.requests import BAD_REQUEST, Exchange, Headers, Response, Waiter, error
+
+if TYPE_CHECKING:
+    from server.engine.session import Session
+
+# How long a poll without anything to tell waits while its client tries a WebSocket.
+_PROBING_POLL_S = 0.1
+
+
+class Polling(Waiter):
+    """The long-polling half of a session: at most one GET and one POST at a time."""
+
+    __slots__ = (
+        "_buffer",
+        "_gzip",
+        "_headers",
+        "_post",
+        "_post_headers",
+        "_session",
+        "_timer",
+        "_waiting",
+        "buffered",
+    )
+
+    def __init__(self, session: "Session") -> None:
+        self._session = session
+        self._buffer: list[Message | bytes] = []
+        #: Bytes that wait for the next GET.
+        self.buffered = 0
+        self._waiting: Exchange | None = None
+        self._headers: Headers = ()
+        self._gzip = False
+        self._post: Exchange | None = None
+        self._post_headers: Headers = ()
+        self._timer: asyncio.TimerHandle | None = None
+
+    # The GET.
+
+    def get(self, exchange: Exchange, headers: Headers) -> bool:
+        """Answer now or when there is something. False: another GET waits already."""
+        if self._waiting is not None:
+            return False
+        self._headers = headers
+        self._gzip = self._session.server.compresses(exchange.request)
+        if self._buffer:
+            self._waiting = exchange
+            self.flush()
+        else:
+            exchange.parked(self)
+            self._waiting = exchange
+            if self._session.upgrade is not None and self._session.upgrade.probed:
+                self._end_soon()
+        return True
+
+    def send(self, message: Message | bytes) -> None:
+        """Tell with the next answer."""
+        self._buffer.append(message)
+        self.buffered += len(message if isinstance(message, bytes) else message.polled)
+        if self._waiting is not None:
+            self.flush()
+
+    def flush(self) -> None:
+        """Answer the GET that waits with everything there is."""
+        packets = [each if isinstance(each, bytes) else each.polled for each in self._buffer]
+        self._buffer = []
+        self.buffered = 0
+        self._answer(SEPARATOR.join(packets))
+
+    def _end_soon(self) -> None:
+        # The client is about to change to a WebSocket and waits for its last poll to end. It
+        # polls again only if the answer to its probe is late, or never comes.
+        self._timer = asyncio.get_running_loop().call_later(_PROBING_POLL_S, self.end, NOOP)
+
+    def end(self, packet: str) -> None:
+        """Answer the GET that waits, if there is one, with this packet."""
+        if self._waiting is not None:
+            self._answer(packet.encode())
+
+    def _answer(self, body: bytes) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        exchange, self._waiting = self._waiting, None
+        assert exchange is not None
+        headers = self._headers
+        if self._gzip and len(body) >= self._session.server.compression_threshold:
+            body = gzip.compress(body, compresslevel=1)
+            headers = [*headers, ("Content-Encoding", "gzip")]
+        exchange.respond(Response(200, body, headers=headers))
+
+    def exchange_lost(self, exchange: Exchange) -> None:
+        if exchange is self._waiting:
+            self._waiting = None
+            self._session.poll_lost()
+
+    # The POST.
+
+    @property
+    def posting(self) -> bool:
+        return self._post is not None
+
+    def hold_post(self, exchange: Exchange, headers: Headers) -> None:
+        """Answer the POST only when the session has room for more."""
+        self._post = exchange
+        self._post_headers = headers
+
+    def pause_reading(self) -> None:
+        """The next POST comes after the answer to this one."""
+
+    def resume_reading(self) -> None:
+        exchange, self._post = self._post, None
+        if exchange is not None:
+            exchange.respond(Response(200, b"ok", headers=self._post_headers))
+
+    def refuse_post(self) -> None:
+        """What was posted cannot be understood."""
+        exchange, self._post = self._post, None
+        if exchange is not None:
+            exchange.respond(error(400, BAD_REQUEST, self._post_headers))
+
+    # The end.
+
+    def drain(self, write: Callable[[bytes], None]) -> None:
+        """The session goes on over a WebSocket: write there what waits here."""
+        self.end(NOOP)
+        self.resume_reading()
+        for each in self._buffer:
+            # What is no message can only be a PING: the session goes on.
+            write(each.frames if isinstance(each, Message) else PING_FRAME)
+        self._buffer = []
+
+    def close(self, packet: str = CLOSE) -> None:
+        """The session is over: nobody is left waiting."""
+        self.end(packet)
+        self.resume_reading()

@@ -1,0 +1,135 @@
+"""A request for the transport, whichever door it came through, and how it is answered."""
+
+import json
+from abc import ABC, abstractmethod
+from asyncio import Transport
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl
+
+Headers = Iterable[tuple[str, str]]
+
+# The codes and sentences of the protocol's reference server.
+TRANSPORT_UNKNOWN = (0, "Transport unknown")
+SID_UNKNOWN = (1, "Session ID unknown")
+BAD_METHOD = (2, "Bad handshake method")
+BAD_REQUEST = (3, "Bad request")
+FORBIDDEN = (4, "Forbidden")
+BAD_VERSION = (5, "Unsupported protocol version")
+
+REASONS = {
+    200: "OK",
+    204: "No Content",
+    400: "Bad Request",
+    401: "Unauthorized",
+    403: "Forbidden",
+    408: "Request Timeout",
+    413: "Content Too Large",
+    426: "Upgrade Required",
+    429: "Too Many Requests",
+    431: "Request Header Fields Too Large",
+}
+
+
+class Request:
+    """The head of an HTTP request.
+
+    `headers` has lower-case names; several lines of one name are joined by a comma (RFC 9110
+    §5.3). `peer` is the address at the other end of the connection.
+    """
+
+    __slots__ = ("headers", "method", "path", "peer", "query", "query_string", "secure", "version")
+
+    def __init__(
+        self,
+        method: str,
+        path: str,
+        query_string: str,
+        headers: dict[str, str],
+        *,
+        peer: str,
+        secure: bool = False,
+        version: str = "1.1",
+    ) -> None:
+        self.method = method
+        self.path = path
+        self.query_string = query_string
+        self.headers = headers
+        self.peer = peer
+        self.secure = secure
+        self.version = version
+        self.query: dict[str, str] = {}
+        for name, value in parse_qsl(query_string, keep_blank_values=True, max_num_fields=100):
+            self.query.setdefault(name, value)
+
+    def environ(self, address: str) -> dict[str, Any]:
+        """The WSGI-like dict that python-socketio's connect handlers are given."""
+        environ: dict[str, Any] = {
+            "REQUEST_METHOD": self.method,
+            "PATH_INFO": self.path,
+            "QUERY_STRING": self.query_string,
+            "RAW_URI": f"{self.path}?{self.query_string}" if self.query_string else self.path,
+            "SCRIPT_NAME": "",
+            "SERVER_PROTOCOL": f"HTTP/{self.version}",
+            "REMOTE_ADDR": address,
+            "wsgi.url_scheme": "https" if self.secure else "http",
+        }
+        for name, value in self.headers.items():
+            if name == "content-type":
+                environ["CONTENT_TYPE"] = value
+            elif name == "content-length":
+                environ["CONTENT_LENGTH"] = value
+            else:
+                environ["HTTP_" + name.upper().replace("-", "_")] = value
+        return environ
+
+
+@dataclass(slots=True, frozen=True)
+class Response:
+    """What a request is answered with."""
+
+    status: int
+    body: bytes
+    content_type: str = "text/plain; charset=UTF-8"
+    headers: Headers = ()
+
+
+def error(status: int, problem: tuple[int, str], headers: Headers = ()) -> Response:
+    """An error as the protocol's reference server says it: `{"code": …, "message": …}`."""
+    code, message = problem
+    body = json.dumps({"code": code, "message": message}, separators=(",", ":")).encode()
+    return Response(status, body, "application/json", headers)
+
+
+class Exchange(ABC):
+    """One request that waits for its answer. It is answered once."""
+
+    __slots__ = ()
+
+    request: Request
+
+    @abstractmethod
+    def respond(self, response: Response) -> None:
+        """Send the answer; nothing happens if the client has gone."""
+
+    @abstractmethod
+    def take(self, response: bytes) -> tuple[Transport, bytes] | None:
+        """Answer with these bytes and give away the connection, with what came after the head.
+
+        None: the client has gone.
+        """
+
+    @abstractmethod
+    def parked(self, waiter: "Waiter | None") -> None:
+        """Who is told if the client goes before it is answered."""
+
+
+class Waiter(ABC):
+    """Who answers an exchange later."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def exchange_lost(self, exchange: Exchange) -> None:
+        """The client hung up."""

@@ -1,0 +1,355 @@
+"""An Engine.IO session: one client, whatever carries it."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any
+
+from server.engine import eager
+from server.engine.frames import NORMAL
+from server.engine.packets import (
+    CLOSE,
+    CLOSE_PACKET,
+    MESSAGE,
+    NOOP,
+    PING_FRAME,
+    PING_PACKET,
+    PONG,
+    Message,
+    PacketError,
+    decode_payload,
+)
+from server.engine.polling import Polling
+from server.engine.requests import BAD_REQUEST, Exchange, Headers, Request, error
+from server.engine.upgrade import Upgrade
+from server.engine.websocket import (
+    PARSE_ERROR,
+    SLOW_CONSUMER,
+    TRANSPORT_ERROR,
+    WebSocket,
+)
+
+if TYPE_CHECKING:
+    from server.engine.engineio_server import EngineServer
+
+CLIENT_DISCONNECT = "client disconnect"
+SERVER_DISCONNECT = "server disconnect"
+PING_TIMEOUT = "ping timeout"
+SLOW = "slow consumer"
+
+# The life of a session: its connect handler runs; it lives; it has ended.
+OPENING, OPEN, CLOSED = range(3)
+
+
+class Session:
+    """One client. There may be 100,000 of them: slots, and nothing that is not needed.
+
+    `client` and `others` belong to the layer above: what it knows of this client.
+    """
+
+    __slots__ = (
+        "_backlog",
+        "_due",
+        "_pinged",
+        "_slow",
+        "_transport",
+        "address",
+        "client",
+        "connect_timer",
+        "data",
+        "others",
+        "partial",
+        "request",
+        "running",
+        "server",
+        "sid",
+        "state",
+        "tick",
+        "upgrade",
+        "write",
+    )
+
+    def __init__(self, server: "EngineServer", sid: str, address: str) -> None:
+        self.server = server
+        self.sid = sid
+        self.address = address
+        self.state = OPENING
+        self._transport: Polling | WebSocket = Polling(self)
+        self.upgrade: Upgrade | None = None
+        #: Writes frames to a WebSocket whose client keeps up; None: `send` knows what to do.
+        self.write: Callable[[bytes], None] | None = None
+        self._slow = False
+        self.tick = 0
+        self._due = 0.0
+        self._pinged = False
+        #: Handlers that have not ended, and what came while there were too many.
+        self.running = 0
+        self._backlog: deque[str | bytes] | None = None
+        #: python-engineio's user session, made when it is asked for.
+        self.data: dict[Any, Any] | None = None
+        self.request: Request | None = None
+        self.connect_timer: asyncio.TimerHandle | None = None
+        self.client: Any = None
+        self.others: dict[str, Any] | None = None
+        self.partial: Any = None
+
+    # What python-engineio's surface asks of a socket.
+
+    @property
+    def session(self) -> dict[Any, Any]:
+        if self.data is None:
+            self.data = {}
+        return self.data
+
+    @session.setter
+    def session(self, data: dict[Any, Any]) -> None:
+        self.data = data
+
+    @property
+    def upgraded(self) -> bool:
+        return isinstance(self._transport, WebSocket)
+
+    @property
+    def closed(self) -> bool:
+        return self.state == CLOSED
+
+    # The heartbeat.
+
+    def opened(self, now: float) -> None:
+        """The handshake was answered: the session lives and is asked for signs of life."""
+        self.state = OPEN
+        self._schedule_ping(now)
+
+    def _schedule_ping(self, now: float) -> None:
+        self._pinged = False
+        self._due = now + self.server.ping_interval
+        self.server.wheel.set(self, self._due)
+
+    def on_deadline(self, now: float) -> None:
+        if self._pinged:
+            self.server.counters.ping_timeouts += 1
+            self.close(PING_TIMEOUT)
+            return
+        self._pinged = True
+        # From when it was due, unless the server itself was late with it.
+        self._due = max(self._due, now - self.server.wheel_resolution) + self.server.ping_timeout
+        self.server.wheel.set(self, self._due)
+        if isinstance(self._transport, WebSocket):
+            self._transport.write(PING_FRAME)
+        else:
+            self._transport.send(PING_PACKET)
+
+    def is_dead(self, now: float) -> bool:
+        """Whether its time has run out, also where the wheel has not come to it yet."""
+        return now >= self._due + (0.0 if self._pinged else self.server.ping_timeout)
+
+    # What comes in.
+
+    def receive(self, packet: str | bytes) -> None:
+        """Take one packet. Raises: PacketError."""
+        if isinstance(packet, bytes):
+            self._message(packet)
+            return
+        kind = packet[:1]
+        if kind == MESSAGE:
+            self._message(packet[1:])
+        elif kind == PONG:
+            self._schedule_ping(self.server.loop.time())
+        elif kind == CLOSE:
+            self.close(CLIENT_DISCONNECT)
+        elif kind == "" or kind not in "056":
+            # A client of revision 4 does not ping; OPEN, UPGRADE and NOOP do no harm.
+            raise PacketError(f"an unexpected packet: {packet[:20]!r}")
+
+    def _message(self, data: str | bytes) -> None:
+        if self._backlog is not None:
+            self._backlog.append(data)
+        elif self.running >= self.server.limits.max_handlers:
+            self._backlog = deque((data,))
+            self.server.counters.reading_paused += 1
+            self._transport.pause_reading()
+        else:
+            self.server.message(self, data)
+
+    def run(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        """Run a handler: at once as far as it goes without waiting. It must not raise."""
+        task = eager.start(coroutine, self.server.loop)
+        if task is not None:
+            self.running += 1
+            self.server.tasks.add(task)
+            task.add_done_callback(self._handler_ended)
+
+    def _handler_ended(self, task: asyncio.Task[None]) -> None:
+        self.server.tasks.discard(task)
+        self.running -= 1
+        while self._backlog and self.running < self.server.limits.max_handlers:
+            if self.state == CLOSED:
+                self._backlog = None
+                return
+            data = self._backlog.popleft()
+            try:
+                self.server.message(self, data)
+            except PacketError as problem:
+                self.fail(problem)
+        if self._backlog is not None and not self._backlog:
+            self._backlog = None
+            self._transport.resume_reading()
+
+    def fail(self, problem: PacketError) -> None:
+        """The client broke the protocol."""
+        self.server.counters.parse_errors += 1
+        self.server.logger.info("session %s: %s", self.sid, problem)
+        self.close(PARSE_ERROR)
+
+    # What goes out.
+
+    def send(self, message: Message, *, volatile: bool = False) -> None:
+        """Send, or keep for the next poll; `volatile` may be dropped for a slow client."""
+        if self.write is not None:
+            self.write(message.frames)
+        elif self.state != CLOSED:
+            self._send_carefully(message, volatile)
+
+    def _send_carefully(self, message: Message, volatile: bool) -> None:
+        transport = self._transport
+        if isinstance(transport, WebSocket):
+            full = self._slow
+        else:
+            full = transport.buffered >= self.server.max_outgoing
+        if full or (volatile and isinstance(transport, WebSocket)):
+            if volatile:
+                self.server.counters.volatile_dropped += 1
+            else:
+                self.server.counters.slow_closed += 1
+                self.close(SLOW, code=SLOW_CONSUMER, text="slow consumer, resume from cursor")
+        elif isinstance(transport, WebSocket):
+            transport.write(message.frames)
+        else:
+            transport.send(message)
+
+    # The WebSocket.
+
+    def begin(self, websocket: WebSocket) -> None:
+        """Go on over a WebSocket."""
+        polling = self._transport
+        assert isinstance(polling, Polling)
+        self._transport = websocket
+        websocket.listener = self
+        if websocket.transport is not None:
+            self.write = websocket.transport.write
+        polling.drain(websocket.write)
+        if self._backlog is not None:
+            websocket.pause_reading()
+
+    def websocket_message(self, websocket: WebSocket, data: str | bytes) -> None:
+        try:
+            self.receive(data)
+        except PacketError as problem:
+            self.fail(problem)
+
+    def websocket_lost(self, websocket: WebSocket, reason: str) -> None:
+        if reason == PARSE_ERROR:
+            self.server.counters.parse_errors += 1
+        self.close(reason)
+
+    def websocket_behind(self, websocket: WebSocket, behind: bool) -> None:
+        if self.state == CLOSED or websocket.transport is None:
+            return
+        if behind:
+            self.write = None
+            # What one turn of the loop has written is not yet what the client does not read.
+            self.server.loop.call_soon(self._still_behind)
+        else:
+            self.write = websocket.transport.write
+            self._slow = False
+
+    def _still_behind(self) -> None:
+        if self.write is None and isinstance(self._transport, WebSocket):
+            self._slow = self._transport.buffered >= self.server.max_outgoing
+
+    # The change to it.
+
+    def probed(self) -> None:
+        """The WebSocket carries: let the client end its poll."""
+        assert isinstance(self._transport, Polling)
+        self._transport.end(NOOP)
+
+    def upgraded_to(self, websocket: WebSocket) -> None:
+        self.upgrade = None
+        self.begin(websocket)
+        self.server.logger.debug("session %s goes on over WebSocket", self.sid)
+
+    def upgrade_failed(self) -> None:
+        self.upgrade = None
+
+    # Long-polling.
+
+    def get(self, exchange: Exchange, headers: Headers) -> None:
+        """A poll."""
+        assert isinstance(self._transport, Polling)
+        if not self._transport.get(exchange, headers):
+            self.server.logger.info("session %s: a second poll while one waits", self.sid)
+            self.close(TRANSPORT_ERROR)
+            exchange.respond(error(400, BAD_REQUEST, headers))
+
+    def post(self, exchange: Exchange, body: bytes, headers: Headers) -> None:
+        """What the client sends."""
+        assert isinstance(self._transport, Polling)
+        polling = self._transport
+        if polling.posting:
+            self.server.logger.info("session %s: a second POST while one waits", self.sid)
+            self.close(TRANSPORT_ERROR)
+            exchange.respond(error(400, BAD_REQUEST, headers))
+            return
+        polling.hold_post(exchange, headers)
+        try:
+            for packet in decode_payload(body):
+                if self.state == CLOSED:
+                    break
+                self.receive(packet)
+        except PacketError as problem:
+            polling.refuse_post()
+            self.fail(problem)
+            return
+        if self._backlog is None:
+            polling.resume_reading()
+
+    def poll_lost(self) -> None:
+        """The client hung up instead of waiting: it is gone."""
+        self.close(TRANSPORT_ERROR)
+
+    # The end.
+
+    def close(self, reason: str, *, code: int = NORMAL, text: str = "") -> None:
+        """End the session; the disconnect handler is told the reason. Does nothing twice."""
+        if self.state == CLOSED:
+            return
+        self.state = CLOSED
+        self.write = None
+        self._backlog = None
+        self.server.wheel.clear(self)
+        if self.connect_timer is not None:
+            self.connect_timer.cancel()
+            self.connect_timer = None
+        if self.upgrade is not None:
+            self.upgrade.cancel()
+            self.upgrade = None
+        if isinstance(self._transport, WebSocket):
+            self._transport.close(code, text)
+        elif reason == SERVER_DISCONNECT and self._transport.buffered:
+            self.server.linger(self)
+        else:
+            self._transport.close(NOOP if reason == CLIENT_DISCONNECT else CLOSE)
+        self.server.ended(self, reason)
+
+    def last_poll(self, exchange: Exchange, headers: Headers) -> bool:
+        """A poll of a session that was closed: first what it has not got yet, then the end.
+
+        Returns whether that was the end.
+        """
+        assert isinstance(self._transport, Polling)
+        last = not self._transport.buffered
+        if last:
+            self._transport.send(CLOSE_PACKET)
+        self._transport.get(exchange, headers)
+        return last

@@ -1,0 +1,350 @@
+"""The Socket.IO server: python-socketio's `AsyncServer` over this engine.
+
+Overridden are the ways in (`_handle_eio_message` and what it calls) and out (`_send_packet`);
+handlers, namespaces, rooms and acks stay python-socketio's.
+"""
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import socketio
+from socketio.exceptions import ConnectionRefusedError as Refused
+
+from server.engine.engineio_server import EngineServer
+from server.engine.frames import POLICY
+from server.engine.limits import Rate
+from server.engine.manager import CONNECTED, LEAVING, PENDING, Client, Manager, adopt
+from server.engine.packets import Message, PacketError
+from server.engine.session import CLOSED, Session
+from server.engine.socketio_packets import (
+    ACK,
+    BINARY_ACK,
+    CONNECT,
+    CONNECT_ERROR,
+    DISCONNECT,
+    JsonCodec,
+    Packet,
+    SerializerCodec,
+)
+
+RATE_LIMITED = "rate limited"
+
+
+def too_many_events() -> Any:
+    """The ack of an event that came too soon."""
+    return {
+        "success": False,
+        "error": "Too many events; wait a moment.",
+        "code": "rate_limited",
+    }
+
+
+class Server(socketio.AsyncServer):
+    """python-socketio's server. Options are its own and those of `EngineServer`."""
+
+    eio: EngineServer
+
+    def __init__(
+        self,
+        client_manager: Any = None,
+        *,
+        serializer: Any = "default",
+        json: Any = None,
+        refusal: Callable[[], Any] = too_many_events,
+        **options: Any,
+    ) -> None:
+        super().__init__(
+            client_manager=Manager() if client_manager is None else adopt(client_manager),
+            serializer=serializer,
+            json=json,
+            **({"async_mode": "aiohttp"} | options),
+        )
+        limits = self.eio.limits
+        if serializer == "default" and json is None:
+            self.codec: Any = JsonCodec(max_attachments=limits.max_attachments)
+        else:
+            self.codec = SerializerCodec(
+                self.packet_class, max_attachments=limits.max_attachments
+            )
+        self._rate = Rate(limits.events_per_second, limits.events_burst)
+        self._refusal = refusal
+        self.eio.path = "/socket.io/"
+
+    def _engineio_server_class(self) -> type[EngineServer]:
+        return EngineServer
+
+    # What goes out.
+
+    async def emit(
+        self,
+        event: str,
+        data: Any = None,
+        to: Any = None,
+        room: Any = None,
+        skip_sid: Any = None,
+        namespace: str | None = None,
+        callback: Callable[..., Any] | None = None,
+        ignore_queue: bool = False,
+        volatile: bool = False,
+    ) -> None:
+        """python-socketio's `emit`; a `volatile` event may be dropped for slow clients."""
+        await self.manager.emit(
+            event,
+            data,
+            namespace or "/",
+            room=to or room,
+            skip_sid=skip_sid,
+            callback=callback,
+            ignore_queue=ignore_queue,
+            **({"volatile": True} if volatile else {}),
+        )
+
+    def _send(self, session: Session, type_: int, namespace: str, *what: Any) -> None:
+        session.send(Message(*self.codec.encode(type_, namespace, *what)))
+
+    async def _send_packet(self, eio_sid: str, pkt: Any) -> None:
+        session = self.eio.sockets.get(eio_sid)
+        if session is not None:
+            encoded = pkt.encode()
+            session.send(Message(*(encoded if isinstance(encoded, list) else [encoded])))
+
+    # What comes in.
+
+    async def _handle_eio_connect(self, eio_sid: str, environ: dict[str, Any]) -> None:
+        await super()._handle_eio_connect(eio_sid, environ)
+        self._expect_connect(self.eio.sockets[eio_sid])
+
+    def _expect_connect(self, session: Session) -> None:
+        session.connect_timer = self.eio.loop.call_later(
+            self.eio.limits.connect_timeout, self._no_connect, session
+        )
+
+    def _no_connect(self, session: Session) -> None:
+        self.eio.counters.connect_timeouts += 1
+        session.close(self.reason.SERVER_DISCONNECT)
+
+    def _handle_eio_message(self, eio_sid: str, data: Any) -> None:
+        """Take a part of a packet. Raises: PacketError, and then the engine closes."""
+        session = self.eio.sockets[eio_sid]
+        packet: Packet | None = session.partial
+        if packet is not None:
+            if not isinstance(data, bytes):
+                raise PacketError("text where a binary part was due")
+            packet.attach(data, max_size=self.eio.limits.max_http_buffer_size)
+        elif isinstance(data, bytes) and isinstance(self.codec, JsonCodec):
+            raise PacketError("a binary part of nothing")
+        else:
+            packet = self.codec.decode(data)
+        if packet.missing:
+            session.partial = packet
+            return
+        session.partial = None
+        self._take(session, packet)
+
+    def _take(self, session: Session, packet: Packet) -> None:
+        namespace = packet.namespace
+        if packet.type == CONNECT:
+            self._take_connect(session, namespace, packet.data)
+            return
+        client = self._client(session, namespace)
+        if client is None:
+            if session.others is not None and namespace in session.others:
+                # Thrown out of the namespace while this was on its way.
+                return
+            raise PacketError(f"not connected to {namespace[:50]!r}")
+        if packet.type == DISCONNECT:
+            session.run(self._leave(session, client))
+        elif packet.type in (ACK, BINARY_ACK):
+            session.run(self._take_ack(client, packet))
+        elif client.state == CONNECTED:
+            self._handle_event(session.sid, namespace, packet.id, packet.data)
+        elif client.state == PENDING:
+            raise PacketError("an event before the namespace was joined")
+
+    def _take_connect(self, session: Session, namespace: str, auth: Any) -> None:
+        if not self._is_known(namespace):
+            problem = {"message": "Invalid namespace"}
+            self._send(session, CONNECT_ERROR, namespace, problem)
+            return
+        if self._client(session, namespace) is not None:
+            raise PacketError("a second CONNECT")
+        if session.connect_timer is not None:
+            session.connect_timer.cancel()
+            session.connect_timer = None
+        session.run(self._finish(self._handle_connect(session.sid, namespace, auth)))
+
+    def _is_known(self, namespace: str) -> bool:
+        return (
+            namespace in self.handlers
+            or namespace in self.namespace_handlers
+            or self.namespaces == "*"
+            or namespace in self.namespaces
+        )
+
+    def _client(self, session: Session, namespace: str) -> Client | None:
+        return self.manager.client_of(session, namespace)
+
+    async def _finish(self, work: Any) -> None:
+        """What `Session.run` is given must not raise."""
+        try:
+            await work
+        except Exception:
+            self.logger.exception("a handler failed")
+
+    # Connecting.
+
+    async def _handle_connect(self, eio_sid: str, namespace: str, data: Any) -> None:
+        session = self.eio.sockets[eio_sid]
+        sid = await self.manager.pre_connect(eio_sid, namespace)
+        if sid is None:
+            return
+        if self.always_connect:
+            self._welcome(session, namespace, sid)
+        refusal = await self._ask_to_connect(eio_sid, namespace, sid, data)
+        if not self.eio.keep_environ:
+            self.environ.pop(eio_sid, None)
+        if refusal is not None:
+            if self.always_connect:
+                self._send(session, DISCONNECT, namespace)
+            else:
+                self._send(session, CONNECT_ERROR, namespace, refusal)
+            await self.manager.disconnect(sid, namespace, ignore_queue=True)
+            if session.state != CLOSED and session.client is None:
+                self._expect_connect(session)
+        elif session.state == CLOSED:
+            # It left while its handler ran: the handler is told, as it would be a moment later.
+            self.manager.settle(sid, namespace)
+            await self._handle_disconnect(eio_sid, namespace, self.reason.TRANSPORT_CLOSE)
+        elif not self.always_connect:
+            self._welcome(session, namespace, sid)
+
+    def _welcome(self, session: Session, namespace: str, sid: str) -> None:
+        self._send(session, CONNECT, namespace, {"sid": sid})
+        self.manager.settle(sid, namespace)
+
+    async def _ask_to_connect(
+        self, eio_sid: str, namespace: str, sid: str, auth: Any
+    ) -> Any | None:
+        """Run the connect handler. Returns None, or why the client is refused."""
+        environ = self.environ.get(eio_sid, {})
+        try:
+            try:
+                success = await self._trigger_event(
+                    "connect", namespace, sid, environ, auth or None
+                )
+            except TypeError:
+                if auth:
+                    raise
+                # A handler of python-socketio's older form, which takes no auth.
+                success = await self._trigger_event("connect", namespace, sid, environ)
+        except Refused as refused:
+            return refused.error_args
+        except ConnectionRefusedError:
+            return {"message": "Connection refused by server"}
+        except Exception:
+            self.logger.exception("the connect handler failed")
+            return {"message": "Internal server error"}
+        return Refused().error_args if success is False else None
+
+    # Leaving.
+
+    async def _leave(self, session: Session, client: Client) -> None:
+        """The client's own DISCONNECT."""
+        await self._handle_disconnect(session.sid, client.namespace)
+        if session.state != CLOSED and session.client is None:
+            self._expect_connect(session)
+
+    async def _handle_disconnect(
+        self, eio_sid: str, namespace: str, reason: str | None = None
+    ) -> None:
+        sid = self.manager.sid_from_eio_sid(eio_sid, namespace)
+        if sid is None or not self.manager.is_connected(sid, namespace):
+            return
+        self.manager.pre_disconnect(sid, namespace=namespace)
+        try:
+            await self._trigger_event(
+                "disconnect", namespace, sid, reason or self.reason.CLIENT_DISCONNECT
+            )
+        except Exception:
+            self.logger.exception("the disconnect handler failed")
+        finally:
+            await self.manager.disconnect(sid, namespace, ignore_queue=True)
+
+    async def disconnect(
+        self, sid: str, namespace: str | None = None, ignore_queue: bool = False
+    ) -> None:
+        """Throw a client out of the namespace: it does not come back by itself."""
+        client = self.manager.client(sid, namespace or "/")
+        await super().disconnect(sid, namespace, ignore_queue)
+        if client is not None and client.state == LEAVING:
+            session = client.session
+            if session.others is None:
+                session.others = {}
+            session.others.setdefault(client.namespace, None)
+            if session.state != CLOSED and session.client is None:
+                self._expect_connect(session)
+
+    async def _handle_eio_disconnect(self, eio_sid: str, reason: str) -> None:
+        session = self.eio.sockets[eio_sid]
+        session.partial = None
+        clients = [session.client, *(session.others or {}).values()]
+        for client in clients:
+            if client is not None:
+                await self._handle_disconnect(eio_sid, client.namespace, reason)
+        self.environ.pop(eio_sid, None)
+
+    # Events and acks.
+
+    def _handle_event(self, eio_sid: str, namespace: str, id: int | None, data: Any) -> None:
+        session = self.eio.sockets[eio_sid]
+        client = self._client(session, namespace)
+        if client is None:
+            return
+        arrival = self._rate.admit(client.arrival, self.eio.loop.time())
+        if arrival is None:
+            self._refuse_event(session, client, id)
+            return
+        client.arrival = arrival
+        client.refused = 0
+        session.run(self._run_event(session, client, id, data))
+
+    def _refuse_event(self, session: Session, client: Client, id: int | None) -> None:
+        self.eio.counters.flood_refused += 1
+        client.refused += 1
+        if client.refused > self.eio.limits.events_burst:
+            self.eio.counters.flood_closed += 1
+            session.close(RATE_LIMITED, code=POLICY, text=RATE_LIMITED)
+        elif id is not None:
+            self._send(session, ACK, client.namespace, [self._refusal()], id)
+
+    async def _run_event(
+        self, session: Session, client: Client, id: int | None, data: Any
+    ) -> None:
+        try:
+            answer = await self._trigger_event(data[0], client.namespace, client.sid, *data[1:])
+            if id is None or answer is self.not_handled:
+                return
+            if answer is None:
+                arguments = []
+            elif isinstance(answer, tuple):
+                arguments = list(answer)
+            else:
+                arguments = [answer]
+            self._send(session, ACK, client.namespace, arguments, id)
+        except Exception:
+            self.logger.exception("the handler of %.100r failed", data[0])
+
+    async def _take_ack(self, client: Client, packet: Packet) -> None:
+        try:
+            await self.manager.trigger_callback(client.sid, packet.id, packet.data)
+        except Exception:
+            self.logger.exception("the callback of an ack failed")
+
+    async def _trigger_event(self, event: str, namespace: str, *args: Any) -> Any:
+        if event not in self.reserved_events:
+            handler, args_ = self._get_event_handler(event, namespace, args)
+            if handler is not None:
+                outcome = handler(*args_)
+                return await outcome if inspect.isawaitable(outcome) else outcome
+        return await super()._trigger_event(event, namespace, *args)

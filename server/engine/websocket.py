@@ -1,0 +1,180 @@
+"""A WebSocket connection: the asyncio protocol of a socket that has been upgraded.
+
+Framing is in `frames`, the opening handshake in `handshake`; here is what the two sides owe one
+another while the connection lives: PING is answered with PONG (RFC 6455 §5.5.2), CLOSE with
+CLOSE, and the server closes the TCP connection (§7.1.1).
+"""
+
+import asyncio
+from typing import TYPE_CHECKING, Protocol
+
+from server.engine.frames import (
+    BINARY,
+    CLOSE,
+    NORMAL,
+    PING,
+    PONG,
+    TEXT,
+    FrameError,
+    FrameReader,
+    close_frame,
+    frame,
+)
+
+if TYPE_CHECKING:
+    from server.engine.limits import Limits
+
+#: RFC 6455 §7.4.2: codes from 4000 are the application's own.
+SLOW_CONSUMER = 4008
+
+
+#: Why a connection ended, in python-engineio's words.
+TRANSPORT_CLOSE = "transport close"
+TRANSPORT_ERROR = "transport error"
+PARSE_ERROR = "parse error"
+
+
+class Listener(Protocol):
+    """Who gets what comes over a WebSocket."""
+
+    def websocket_message(self, websocket: "WebSocket", data: str | bytes) -> None: ...
+
+    def websocket_lost(self, websocket: "WebSocket", reason: str) -> None:
+        """The connection is over; said once, and not to who closed it."""
+
+    def websocket_behind(self, websocket: "WebSocket", behind: bool) -> None:
+        """Its client does not read what was sent, or has caught up."""
+
+
+class WebSocket(asyncio.Protocol):
+    """One connection. All calls are made in the loop's thread; none of them waits."""
+
+    __slots__ = ("_closer", "_reader", "_timeout", "listener", "transport")
+
+    def __init__(self, listener: Listener | None, limits: "Limits") -> None:
+        self.listener = listener
+        self.transport: asyncio.Transport | None = None
+        self._reader: FrameReader | None = FrameReader(
+            max_size=limits.max_http_buffer_size, max_fragments=limits.max_fragments
+        )
+        self._timeout = limits.close_timeout
+        self._closer: asyncio.TimerHandle | None = None
+
+    def take(self, transport: asyncio.Transport, data: bytes, *, high_water: int) -> None:
+        """Begin on a connected transport, with what came after the handshake.
+
+        `high_water`: bytes in its buffer from which on its client counts as behind.
+        """
+        self.transport = transport
+        transport.set_protocol(self)
+        transport.set_write_buffer_limits(high=high_water)
+        # Whoever had it before may have paused it.
+        transport.resume_reading()
+        if data:
+            self.data_received(data)
+
+    # What comes in.
+
+    def data_received(self, data: bytes) -> None:
+        if self._reader is None:
+            return
+        try:
+            for opcode, payload in self._reader.feed(data):
+                if opcode == CLOSE:
+                    self._client_closes(payload)
+                    return
+                listener = self.listener
+                if listener is None:
+                    # Thrown away, as what comes after our CLOSE is; the client's own may follow.
+                    continue
+                if opcode == TEXT or opcode == BINARY:
+                    listener.websocket_message(self, payload)
+                elif opcode == PING:
+                    self._answer_ping(payload)
+        except FrameError as error:
+            self._fail(error)
+
+    def _answer_ping(self, payload: str | bytes) -> None:
+        assert isinstance(payload, bytes)
+        # One who sends PINGs and reads no PONGs would fill the buffer.
+        if self.transport is not None and not self.transport.get_write_buffer_size():
+            self.transport.write(frame(PONG, payload))
+
+    def _client_closes(self, payload: str | bytes) -> None:
+        assert isinstance(payload, bytes)
+        self._reader = None
+        if self.transport is not None:
+            if self._closer is None:
+                self.transport.write(frame(CLOSE, payload[:2]))
+            self.transport.close()
+            self._abort_later()
+        self._tell(TRANSPORT_CLOSE)
+
+    def _fail(self, error: FrameError) -> None:
+        """Fail the connection (§7.1.7): nothing of what follows can be understood."""
+        self._reader = None
+        if self.transport is not None:
+            if self._closer is None:
+                self.transport.write(close_frame(error.code, error.reason))
+            # Closing while there is something unread would reset the connection, and the
+            # client would not learn why.
+            if self.transport.can_write_eof():
+                self.transport.write_eof()
+            self._abort_later()
+        self._tell(PARSE_ERROR)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._closer is not None:
+            self._closer.cancel()
+            self._closer = None
+        self.transport = self._reader = None
+        self._tell(TRANSPORT_CLOSE if exc is None else TRANSPORT_ERROR)
+
+    def _tell(self, reason: str) -> None:
+        listener, self.listener = self.listener, None
+        if listener is not None:
+            listener.websocket_lost(self, reason)
+
+    # What goes out.
+
+    def write(self, frames: bytes) -> None:
+        """Send whole frames."""
+        if self.transport is not None:
+            self.transport.write(frames)
+
+    def close(self, code: int = NORMAL, reason: str = "") -> None:
+        """Begin the closing handshake; the client has `close_timeout` seconds to answer."""
+        self.listener = None
+        if self._closer is None and self.transport is not None:
+            self.transport.write(close_frame(code, reason))
+            self._abort_later()
+
+    @property
+    def buffered(self) -> int:
+        """Bytes that the client has not taken yet."""
+        return 0 if self.transport is None else self.transport.get_write_buffer_size()
+
+    def pause_reading(self) -> None:
+        if self.transport is not None:
+            self.transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        if self.transport is not None:
+            self.transport.resume_reading()
+
+    def pause_writing(self) -> None:
+        if self.listener is not None:
+            self.listener.websocket_behind(self, True)
+
+    def resume_writing(self) -> None:
+        if self.listener is not None:
+            self.listener.websocket_behind(self, False)
+
+    def _abort_later(self) -> None:
+        if self._closer is None:
+            loop = asyncio.get_running_loop()
+            self._closer = loop.call_later(self._timeout, self._abort)
+
+    def _abort(self) -> None:
+        if self.transport is not None:
+            self.transport.abort()
