@@ -1,6 +1,5 @@
 """The runs in their order, with progress on standard error."""
 
-import os
 import platform
 import subprocess
 import sys
