@@ -36,6 +36,9 @@ from server.engine.upgrade import Upgrade
 from server.engine.websocket import TRANSPORT_ERROR, WebSocket
 from server.engine.wheel import Wheel
 
+# How often a stopping server looks whether its clients have left.
+_LOOK_S = 0.01
+
 _LIMITS = tuple(Limits.__slots__)
 
 
@@ -397,7 +400,18 @@ class EngineServer(engineio.AsyncServer):
             await asyncio.wait(mine)
 
     async def shutdown(self) -> None:
-        """Refuse new sessions, close all there are, and let their handlers end."""
+        """Refuse new sessions, close all there are, and let their handlers end.
+
+        Takes `close_timeout` seconds at most: so long clients may fetch what waits for them and
+        close their side.
+        """
         self._draining = True
-        await self.disconnect()
+        closing = [session for session in self.sockets.values() if session.upgraded]
+        try:
+            async with asyncio.timeout(self.limits.close_timeout):
+                await self.disconnect()
+                while self._lingering or any(session.connected for session in closing):
+                    await asyncio.sleep(_LOOK_S)
+        except TimeoutError:
+            self.logger.info("clients that did not leave were cut off")
         self.wheel.stop()

@@ -101,6 +101,11 @@ class Polling(Waiter):
             self._waiting = None
             self._session.poll_lost()
 
+    @property
+    def waiting(self) -> bool:
+        """Whether a GET waits; then nothing is buffered."""
+        return self._waiting is not None
+
     # The POST.
 
     @property

@@ -110,6 +110,11 @@ class Session:
         return isinstance(self._transport, WebSocket)
 
     @property
+    def connected(self) -> bool:
+        """Whether there is a WebSocket that is not closed on both sides."""
+        return isinstance(self._transport, WebSocket) and self._transport.transport is not None
+
+    @property
     def closed(self) -> bool:
         return self.state == CLOSED
 
@@ -336,7 +341,7 @@ class Session:
             self.upgrade = None
         if isinstance(self._transport, WebSocket):
             self._transport.close(code, text)
-        elif reason == SERVER_DISCONNECT and self._transport.buffered:
+        elif reason == SERVER_DISCONNECT and not self._transport.waiting:
             self.server.linger(self)
         else:
             self._transport.close(NOOP if reason == CLIENT_DISCONNECT else CLOSE)
