@@ -285,7 +285,6 @@ class SocketDoor(Door):
 
     async def close(self) -> None:
         await self.client.disconnect()
-        await self.client.wait()
 
 
 class UpdatesDoor(Door):

@@ -9,7 +9,6 @@ from server.engine import eager
 from server.engine.frames import NORMAL
 from server.engine.packets import (
     CLOSE,
-    CLOSE_PACKET,
     MESSAGE,
     NOOP,
     PING_FRAME,
@@ -354,7 +353,7 @@ class Session:
         """
         assert isinstance(self._transport, Polling)
         last = not self._transport.buffered
-        if last:
-            self._transport.send(CLOSE_PACKET)
         self._transport.get(exchange, headers)
+        if last:
+            self._transport.close()
         return last
