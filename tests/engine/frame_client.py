@@ -54,7 +54,10 @@ def cut(data: bytes, places: Iterable[int]) -> list[bytes]:
 
 def read(reader: FrameReader, *chunks: bytes) -> list[Read]:
     """All that comes of these chunks. Raises: FrameError."""
-    return [each for chunk in chunks for each in reader.feed(chunk)]
+    seen = [each for chunk in chunks for each in reader.feed(chunk)]
+    for opcode, payload in seen:
+        assert type(payload) is (str if opcode == Opcode.TEXT else bytes)
+    return seen
 
 
 def outcome(reader: FrameReader, chunks: Iterable[bytes]) -> tuple[list[Read], int | None]:
@@ -115,7 +118,16 @@ def assert_bounded(reader: FrameReader, max_size: int) -> None:
     """Neither what is kept nor the memory for it is over the bound."""
     held = _held(reader)
     assert _payload(held) <= max_size + BESIDES
-    assert sum(map(sys.getsizeof, held)) <= (max_size + BESIDES) * 9 / 8 + _OBJECTS
+    assert _memory(held) <= (max_size + BESIDES) * 9 / 8 + _OBJECTS
+
+
+def memory(reader: FrameReader) -> int:
+    """Bytes of a reader and all that it holds."""
+    return _memory(_held(reader))
+
+
+def _memory(held: list[object]) -> int:
+    return sum(map(sys.getsizeof, held))
 
 
 def _payload(held: list[object]) -> int:
