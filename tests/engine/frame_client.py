@@ -69,6 +69,9 @@ def breach_of_bounds(data: bytes, max_size: int, max_fragments: int) -> tuple[in
     told = size = fragments = 0
     for opcode, final, length, end in frames_of(data):
         if opcode < Opcode.CLOSE:
+            if length >> 63:
+                # Not big but wrong (§5.2).
+                return None
             size, fragments = size + length, fragments + 1
             if size > max_size:
                 return told, 1009

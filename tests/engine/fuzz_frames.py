@@ -110,13 +110,13 @@ class Stream:
         data = self._sound()
         if choose.random() < 0.5:
             data += self._frame(choose.choice([TEXT, BINARY]), self._payload(), final=False)
-        opcode = choose.choice([*range(16), CLOSE, CLOSE, CLOSE, CONTINUATION, TEXT])
+        opcode = choose.choice([*range(16), *[CLOSE] * 3, CONTINUATION, *[TEXT] * 5])
         payload = choose.randbytes(choose.choice([0, 1, 2, 3, 60, 119, 124, 125, 126, 300]))
         if opcode == CLOSE and choose.random() < 0.8:
             code = choose.choice([choose.randrange(65536), *range(998, 1018), 2999, 3000, 5000])
             payload = code.to_bytes(2, "big") + payload[:60]
         length = length_bytes = None
-        if choose.random() < 0.3:
+        if choose.random() < 0.4:
             length_bytes = choose.choice([2, 8])
             top = 8 * length_bytes
             length = choose.choice([*[len(payload)] * 9, *EDGES, 1 << 62, 1 << 63, (1 << 64) - 1])
