@@ -73,7 +73,8 @@ class EngineServer(engineio.AsyncServer):
         self.path = "/engine.io/"
         #: No client is slow for one message that it may get.
         self.max_outgoing = max(self.limits.max_outgoing_bytes, self.limits.max_http_buffer_size)
-        self.wheel_resolution = min(1.0, max(0.005, self.ping_timeout / 16))
+        shortest = min(self.ping_interval, self.ping_timeout)
+        self.wheel_resolution = min(1.0, max(0.005, shortest / 16))
         self.wheel = Wheel(self.wheel_resolution)
         self.tasks: set[asyncio.Task[None]] = set()
         self._client_address = client_address
@@ -440,4 +441,5 @@ class EngineServer(engineio.AsyncServer):
                     await asyncio.sleep(_LOOK_S)
         except TimeoutError:
             self.logger.info("clients that did not leave were cut off")
-        self.wheel.stop()
+        finally:
+            self.wheel.stop()
