@@ -44,7 +44,6 @@ async def test_a_stop_does_not_wait_for_who_does_not_answer(serve: Serve) -> Non
         await (await rig.client(transport)).connect()
     polling = await rig.polling()
     await polling.polls.send(request_bytes("GET", polling.target))
-    await polling.posts.send(request_bytes("POST", polling.target, "40")[:-1])
     probing = await rig.polling()
     await rig.websocket(sid=probing.sid)
     await (await rig.http()).send(b"GET /socket.io/?EIO=4")
