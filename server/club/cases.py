@@ -31,7 +31,10 @@ _INSERT_LINES = """
 """
 
 _REMOVE_LINES = """
-    UPDATE case_items SET removed_at = now() WHERE case_id = $1 AND removed_at IS NULL
+    WITH removed AS (
+        UPDATE case_items SET removed_at = now() WHERE case_id = $1 AND removed_at IS NULL
+    )
+    UPDATE cases SET lines_revision = gen_random_uuid() WHERE id = $1
 """
 
 _UPDATE = "UPDATE cases SET name = $2, image = $3, price_minor = $4 WHERE id = $1"
