@@ -6,9 +6,33 @@ revision = "0002"
 down_revision = "0001"
 
 STATEMENTS = (
-    # Another one with every edit of the lines, in this database and in any restored from it:
-    # what was read under one revision need not be read again.
+    # Another one with every change of the lines, whoever makes it, in this database and in any
+    # restored from it: what was read under one revision need not be read again. A stock that
+    # counts down is no such change, or openings would write to their case.
     "ALTER TABLE cases ADD COLUMN lines_revision uuid NOT NULL DEFAULT gen_random_uuid()",
+    """
+    CREATE FUNCTION revise_lines() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        UPDATE cases SET lines_revision = gen_random_uuid()
+         WHERE id IN (OLD.case_id, NEW.case_id);
+        RETURN NULL;
+    END
+    $$
+    """,
+    """
+    CREATE TRIGGER case_items_came_or_went AFTER INSERT OR DELETE ON case_items
+        FOR EACH ROW EXECUTE FUNCTION revise_lines()
+    """,
+    """
+    CREATE TRIGGER case_items_changed AFTER UPDATE ON case_items
+        FOR EACH ROW
+        WHEN ((OLD.case_id, OLD.name, OLD.image, OLD.rarity, OLD.value_minor, OLD.weight,
+               OLD.stock IS NULL, OLD.removed_at)
+              IS DISTINCT FROM
+              (NEW.case_id, NEW.name, NEW.image, NEW.rarity, NEW.value_minor, NEW.weight,
+               NEW.stock IS NULL, NEW.removed_at))
+        EXECUTE FUNCTION revise_lines()
+    """,
     # An event that waits for its position need not stand in the index of positions.
     "ALTER TABLE event_log DROP CONSTRAINT event_log_pos",
     "CREATE UNIQUE INDEX event_log_pos ON event_log (pos) WHERE pos IS NOT NULL",

@@ -31,10 +31,7 @@ _INSERT_LINES = """
 """
 
 _REMOVE_LINES = """
-    WITH removed AS (
-        UPDATE case_items SET removed_at = now() WHERE case_id = $1 AND removed_at IS NULL
-    )
-    UPDATE cases SET lines_revision = gen_random_uuid() WHERE id = $1
+    UPDATE case_items SET removed_at = now() WHERE case_id = $1 AND removed_at IS NULL
 """
 
 _UPDATE = "UPDATE cases SET name = $2, image = $3, price_minor = $4 WHERE id = $1"

@@ -87,7 +87,8 @@ _DROPS = """
 """
 
 
-# The lines of cases whose every line is without end: within a revision nothing of them changes.
+# The lines of cases whose every line is without end. A trigger gives the case another revision
+# with whatever else of them changes.
 _endless: dict[UUID, tuple[Line, ...]] = {}
 # Some ten times as many cases as a club has; with 200 lines each, some tens of megabytes.
 _MOST_ENDLESS = 500
