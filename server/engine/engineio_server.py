@@ -99,9 +99,13 @@ class EngineServer(engineio.AsyncServer):
     # The doors.
 
     def attach(self, app: web.Application, engineio_path: str = "engine.io") -> None:
-        """Serve under this path of an aiohttp application."""
+        """Serve under this path of an aiohttp application, and stop with it."""
         self.path = f"/{engineio_path.strip('/')}/"
         app.router.add_route("*", self.path, self.handle_request)
+        app.on_shutdown.append(self._stop)
+
+    async def _stop(self, app: web.Application) -> None:
+        await self.shutdown()
 
     async def handle_request(self, request: web.Request) -> web.StreamResponse:
         """The aiohttp door: what `attach` routes here."""

@@ -354,6 +354,7 @@ class Session:
         if isinstance(self._transport, WebSocket):
             self._transport.close(code, text)
         elif reason == SERVER_DISCONNECT and not self._transport.waiting:
+            self._transport.resume_reading()
             self.server.linger(self)
         else:
             self._transport.close(NOOP if reason == CLIENT_DISCONNECT else CLOSE)

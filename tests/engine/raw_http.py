@@ -146,6 +146,13 @@ class RawHttp:
             except ConnectionError:
                 return b""
 
+    def stop_reading(self) -> None:
+        """Leave what comes in the operating system's buffers, as a client that hangs does."""
+        self.writer.transport.pause_reading()  # type: ignore[attr-defined]
+
+    def read_again(self) -> None:
+        self.writer.transport.resume_reading()  # type: ignore[attr-defined]
+
     async def close(self) -> None:
         self.writer.close()
         try:

@@ -25,7 +25,8 @@ async def environ_of(rig: Rig, transport: str, headers: dict[str, str], **where:
         websocket = await RawWebSocket.open(connection, target, headers)
         await websocket.send("40")
     else:
-        opened = await connection.request("GET", rig.target(ticket="a%20b%26sid%3Dx"), headers=headers)
+        target = rig.target(ticket="a%20b%26sid%3Dx")
+        opened = await connection.request("GET", target, headers=headers)
         sid = opened.text.split('"sid":"')[1].split('"')[0]
         await connection.send(request_bytes("POST", rig.target(sid=sid), "40"))
     return await soon(given.get())
