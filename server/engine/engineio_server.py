@@ -52,6 +52,7 @@ class EngineServer(engineio.AsyncServer):
     Options are python-engineio's, those of `Limits`, and:
 
     `client_address`: a callable that says whose a request is (default: the peer's address);
+    `ready`: a callable that says whether new sessions are let in (default: always; else 503);
     `origin_required`: refuse requests without Origin, as native clients send them;
     `keep_environ`: keep the connect handler's environ for as long as the client is there.
     """
@@ -60,6 +61,7 @@ class EngineServer(engineio.AsyncServer):
         self,
         *,
         client_address: Callable[[Request], str] | None = None,
+        ready: Callable[[], bool] | None = None,
         origin_required: bool = False,
         keep_environ: bool = True,
         **options: Any,
@@ -78,6 +80,7 @@ class EngineServer(engineio.AsyncServer):
         self.wheel = Wheel(self.wheel_resolution)
         self.tasks: set[asyncio.Task[None]] = set()
         self._client_address = client_address
+        self._ready = ready
         self._origins = Origins(
             self.cors_allowed_origins,
             credentials=self.cors_credentials,
@@ -175,7 +178,7 @@ class EngineServer(engineio.AsyncServer):
                 request.headers.get("user-agent", "no User-Agent"),
             )
             return BAD_VERSION
-        return BAD_REQUEST if self.draining else None
+        return None
 
     def _live(self, sid: str) -> Session | None:
         session = self.sockets.get(sid)
@@ -241,6 +244,10 @@ class EngineServer(engineio.AsyncServer):
     # The handshake.
 
     def _open(self, exchange: Exchange, headers: Headers) -> None:
+        if self.draining or (self._ready is not None and not self._ready()):
+            later = ("Retry-After", "1")
+            exchange.respond(Response(503, b"not now", headers=[*headers, later]))
+            return
         request = exchange.request
         address = self._client_address(request) if self._client_address else request.peer
         wait = self._callers.enter(address, self.loop.time())
