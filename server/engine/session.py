@@ -134,7 +134,8 @@ class Session:
         self.server.wheel.set(self, self._due)
 
     def on_deadline(self, now: float) -> None:
-        # While too many handlers run, a PONG may be there that is not read yet.
+        # While too many handlers run, a PONG may be there that we do not read. PINGs go on:
+        # without them the client leaves by itself.
         if self._pinged and self._backlog is None:
             self.server.counters.ping_timeouts += 1
             self.close(PING_TIMEOUT)
@@ -373,6 +374,7 @@ class Session:
         if isinstance(self._transport, WebSocket):
             self._transport.close(code, text)
         elif reason == SERVER_DISCONNECT and not self._transport.waiting:
+            self._transport.resume_reading()
             self.server.linger(self)
         else:
             self._transport.close(NOOP if reason == CLIENT_DISCONNECT else CLOSE)
