@@ -337,7 +337,7 @@ class EngineServer(engineio.AsyncServer):
         except Exception:
             self.logger.exception("message handler error")
             return
-        if inspect.isawaitable(outcome):
+        if outcome is not None and inspect.isawaitable(outcome):
             session.run(self._finish("message", outcome))
 
     async def _finish(self, what: str, outcome: Any) -> None:

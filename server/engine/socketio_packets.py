@@ -5,6 +5,7 @@ Source: the Socket.IO protocol, https://socket.io/docs/v4/socket-io-protocol/. A
 """
 
 import json
+from json.encoder import c_make_encoder, encode_basestring, encode_basestring_ascii
 from typing import Any
 
 from server.engine.packets import PacketError
@@ -65,6 +66,22 @@ class _Encoder(json.JSONEncoder):
     def __init__(self, *, ensure_ascii: bool) -> None:
         super().__init__(separators=(",", ":"), ensure_ascii=ensure_ascii, allow_nan=False)
         self.attachments: list[bytes] = []
+        #: `encode` as the json module would do it, but for the encoder in C that it makes anew
+        #: for each text: that costs as much as what a usual event takes.
+        self.chunks: Any = None
+        if c_make_encoder is not None:
+            basestring = encode_basestring_ascii if ensure_ascii else encode_basestring
+            self.chunks = c_make_encoder(
+                None, self.default, basestring, None, ":", ",", False, False, False
+            )
+
+    def encode(self, o: Any) -> str:
+        if self.chunks is None:
+            return super().encode(o)
+        try:
+            return "".join(self.chunks(o, 0))
+        except RecursionError:
+            raise ValueError("JSON that is too deep, or contains itself") from None
 
     def default(self, o: Any) -> Any:
         if isinstance(o, (bytes, bytearray, memoryview)):
@@ -80,7 +97,7 @@ class JsonCodec:
         self._max_attachments = max_attachments
         self._encoder = _Encoder(ensure_ascii=False)
         self._ascii_encoder = _Encoder(ensure_ascii=True)
-        self._decode = json.JSONDecoder(parse_constant=_no_constant).decode
+        self._decoder = json.JSONDecoder(parse_constant=_no_constant)
 
     def encode(
         self, type_: int, namespace: str, data: Any = None, id_: int | None = None
@@ -139,15 +156,22 @@ class JsonCodec:
         while text[at : at + 1].isdigit():
             at += 1
         id_ = _number(text[begin:at]) if at > begin else None
-        data = self._data(text[at:]) if at < len(text) else None
+        data = self._data(text, at) if at < len(text) else None
         _check(type_, data)
         if type_ >= BINARY_EVENT and not missing:
             type_ -= BINARY_EVENT - EVENT
         return Packet(type_, namespace, id_, data, missing)
 
-    def _data(self, text: str) -> Any:
+    def _data(self, text: str, at: int) -> Any:
         try:
-            return self._decode(text)
+            try:
+                data, end = self._decoder.scan_once(text, at)
+            except StopIteration:
+                end = -1
+            if end != len(text):
+                # Spaces around it, or no JSON.
+                data = self._decoder.decode(text[at:])
+            return data
         except (ValueError, RecursionError):
             raise PacketError("the payload is not JSON") from None
 

@@ -5,7 +5,8 @@ handlers, namespaces, rooms and acks stay python-socketio's.
 """
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from types import CoroutineType
 from typing import Any
 
 import socketio
@@ -76,7 +77,7 @@ class Server(socketio.AsyncServer):
 
     # What goes out.
 
-    async def emit(
+    def emit(
         self,
         event: str,
         data: Any = None,
@@ -87,9 +88,13 @@ class Server(socketio.AsyncServer):
         callback: Callable[..., Any] | None = None,
         ignore_queue: bool = False,
         volatile: bool = False,
-    ) -> None:
-        """python-socketio's `emit`; a `volatile` event may be dropped for slow clients."""
-        await self.manager.emit(
+    ) -> Coroutine[Any, Any, None]:
+        """python-socketio's `emit`; a `volatile` event may be dropped for slow clients.
+
+        To be awaited, as python-socketio's; it hands out the manager's coroutine.
+        """
+        more = {"volatile": True} if volatile else {}
+        emission: Coroutine[Any, Any, None] = self.manager.emit(
             event,
             data,
             namespace or "/",
@@ -97,8 +102,9 @@ class Server(socketio.AsyncServer):
             skip_sid=skip_sid,
             callback=callback,
             ignore_queue=ignore_queue,
-            **({"volatile": True} if volatile else {}),
+            **more,
         )
+        return emission
 
     def _send(self, session: Session, type_: int, namespace: str, *what: Any) -> None:
         session.send(Message(*self.codec.encode(type_, namespace, *what)))
@@ -356,5 +362,8 @@ class Server(socketio.AsyncServer):
             handler, args_ = self._get_event_handler(event, namespace, args)
             if handler is not None:
                 outcome = handler(*args_)
-                return await outcome if inspect.isawaitable(outcome) else outcome
+                # Nearly all are coroutines; what else can be awaited takes long to tell.
+                if type(outcome) is CoroutineType or inspect.isawaitable(outcome):
+                    return await outcome
+                return outcome
         return await super()._trigger_event(event, namespace, *args)
