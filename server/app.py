@@ -25,6 +25,7 @@ from server.club import accounts
 from server.config import Config
 from server.db import Database, translated
 from server.engine import SAME_ORIGIN, FrontSite, Request
+from server.engine.bundles import add_bundles
 from server.errors import DatabaseUnavailable
 from server.realtime.log import EventLog
 from server.realtime.relay import Relay
@@ -35,7 +36,7 @@ from server.web.auth import Authenticator
 from server.web.commands import refuse_unknown
 from server.web.lifecycle import Lifecycle
 from server.web.limits import RateLimits
-from server.web.pages import add_pages
+from server.web.pages import NODE_MODULES, add_pages
 from server.web.passwords import Passwords
 from server.web.routes import Routes
 from server.web.tokens import Tokens
@@ -104,6 +105,7 @@ def _add_doors(app: web.Application, config: Config) -> None:
     app[keys.ROUTES] = routes
     app[keys.DOCUMENTS] = {}
     add_pages(app, demo=config.demo)
+    add_bundles(app, NODE_MODULES / "socket.io-client")
     handlers.connection.bind(app)
     handlers.connection.commands.bind(app)
     refuse_unknown(app)

@@ -262,13 +262,13 @@ class Connection(asyncio.Protocol, Exchange):
         except httptools.HttpParserError:
             self._refuse(error(400, BAD_REQUEST))
             return False
-        self._keep_alive = bool(parser.should_keep_alive())
         try:
             request = self._request(head, parser)
         except ValueError:
             self._refuse(error(400, BAD_REQUEST))
             return False
         self.request = request
+        self._keep_alive = _stays(request)
         length = head.headers.get("content-length", "0")
         chunked = "transfer-encoding" in head.headers
         has_body = chunked or int(length) > 0
@@ -408,6 +408,15 @@ class Connection(asyncio.Protocol, Exchange):
 
     def parked(self, waiter: Waiter | None) -> None:
         self._waiter = waiter
+
+
+def _stays(request: Request) -> bool:
+    """Whether the connection outlives this request (RFC 9112 §9.3).
+
+    httptools knows as well, but forgets it at the end of the message.
+    """
+    options = [each.strip() for each in request.headers.get("connection", "").lower().split(",")]
+    return "close" not in options and (request.version != "1.0" or "keep-alive" in options)
 
 
 class _Closing(asyncio.Protocol):

@@ -24,10 +24,13 @@ log = structlog.get_logger(__name__)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-# Polling is not a slow request, and its errors have a protocol of their own.
+# Polling is not a slow request, and its errors have a protocol of their own. What lies below this
+# path is files like any others.
 _TRANSPORT = "/socket.io/"
 # What a load balancer, an operator or a browser asks for before the database is there.
-_ALWAYS = re.compile(r"/(health|ready|metrics|static/.*|ws/.*|admin|docs|favicon\.ico)?")
+_ALWAYS = re.compile(
+    r"/(health|ready|metrics|static/.*|socket\.io/.+|ws/.*|admin|docs|favicon\.ico)?"
+)
 _LOGGED_PATH = 200
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 # A body that ends early, or is not in the encoding that it claims.
@@ -99,7 +102,7 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
     request[ADDRESS] = caller_address(request.remote or "", forwarded, request.app[CONFIG])
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(request_id=request_id)
-    if request.path.startswith(_TRANSPORT):
+    if request.path == _TRANSPORT:
         return await handler(request)
     started = time.perf_counter()
     response = await handler(request)
@@ -122,7 +125,7 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
 @web.middleware
 async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Turn what was raised into the envelope."""
-    if request.path.startswith(_TRANSPORT):
+    if request.path == _TRANSPORT:
         return await handler(request)
     try:
         return await handler(request)
@@ -170,7 +173,7 @@ def error_response(request: web.Request, error: ClubError) -> web.Response:
 @web.middleware
 async def cors(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Let configured origins in, and nobody else (the Fetch standard's CORS protocol)."""
-    if request.path.startswith(_TRANSPORT):
+    if request.path == _TRANSPORT:
         return await handler(request)
     origin = request.headers.get(hdrs.ORIGIN)
     allowed = origin is not None and is_listed(origin, request.app[CONFIG].cors_origins)
@@ -208,21 +211,21 @@ async def gate(request: web.Request, handler: Handler) -> web.StreamResponse:
     if lifecycle.state is not State.READY and not _ALWAYS.fullmatch(request.path):
         if lifecycle.state is State.DRAINING:
             draining = Draining()
-            if not request.path.startswith(_TRANSPORT):
+            if request.path != _TRANSPORT:
                 raise draining
             if "sid" not in request.query:
                 # A new session would be cut at once.
                 return error_response(request, draining)
         else:
             unavailable = Unavailable()
-            if request.path.startswith(_TRANSPORT):
+            if request.path == _TRANSPORT:
                 return error_response(request, unavailable)
             raise unavailable
     # A token that is present must be good, also where anonymous is welcome. Sockets carry
     # theirs inside the protocol.
-    if not request.path.startswith(_TRANSPORT) and (token := bearer_token(request)) is not None:
+    if request.path != _TRANSPORT and (token := bearer_token(request)) is not None:
         request[CLAIMS] = request.app[AUTH].tokens.verify(token)
-    if request.body_exists and not request.path.startswith(_TRANSPORT):
+    if request.body_exists and request.path != _TRANSPORT:
         try:
             async with asyncio.timeout(request.app[CONFIG].body_timeout_s):
                 await request.read()

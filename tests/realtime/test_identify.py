@@ -296,7 +296,10 @@ async def test_client_cannot_play_the_events_of_the_sockets_own_life(
 
     await door.client.emit(name, "client disconnect")
 
-    await until(lambda: club.app[SOCKETS].get(sid) is None, "the connection is ended")
+    async def is_gone() -> bool:
+        return club.app[SOCKETS].get(sid) is None
+
+    await until(is_gone, "the connection is ended")
     assert club.app[SIO].room_size(f"user:{player.id}") == 0
     await door.close()
 

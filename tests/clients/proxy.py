@@ -1,0 +1,175 @@
+"""A network between client and server: a TCP proxy that looks at WebSocket handshakes."""
+
+import asyncio
+import contextlib
+import re
+import socket
+import struct
+from collections.abc import AsyncIterator
+
+# What real networks do to WebSocket; with each of these a client has to stay on polling.
+BLOCKS = (
+    # A proxy that takes the handshake for a bad request, or for one that is not allowed.
+    "400",
+    "403",
+    # A firewall that answers with a TCP reset.
+    "reset",
+    # A reverse proxy that does not pass hop-by-hop headers on (RFC 9110 §7.6.1).
+    "stripped",
+    # A handshake that is never answered.
+    "hanging",
+    # A virus scanner that lets the 101 through and keeps the frames, of both sides or of the
+    # server only, until one of them hangs up.
+    "silence",
+    "half_silence",
+)
+
+_CHUNK = 65_536
+_END_OF_HEAD = b"\r\n\r\n"
+
+_WEBSOCKET = re.compile(rb"^upgrade:[ \t]*websocket[ \t]*\r\n", re.IGNORECASE | re.MULTILINE)
+_HOP_BY_HOP = re.compile(rb"^(?:upgrade|connection):.*\r\n", re.IGNORECASE | re.MULTILINE)
+_LENGTH = re.compile(rb"^content-length:[ \t]*(\d+)", re.IGNORECASE | re.MULTILINE)
+_CHUNKED = re.compile(rb"^transfer-encoding:", re.IGNORECASE | re.MULTILINE)
+
+
+class Proxy:
+    """Carries connections to a port of this machine; WebSocket handshakes meet the `block`.
+
+    `handshakes` counts those it has seen, so that a test can tell whether the block was met.
+    """
+
+    def __init__(self, port: int, block: str | None) -> None:
+        assert block is None or block in BLOCKS
+        self.port = port
+        self.block = block
+        self.url = ""
+        self.handshakes = 0
+        self._tasks: list[asyncio.Task[None]] = []
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def open(cls, port: int, block: str | None = None) -> AsyncIterator["Proxy"]:
+        """Carry connections to `port` until left; connections that stand are then cut."""
+        proxy = cls(port, block)
+        listener = await asyncio.start_server(proxy._accept, "127.0.0.1", 0)
+        proxy.url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
+        try:
+            yield proxy
+        finally:
+            listener.close()
+            for task in proxy._tasks:
+                task.cancel()
+            ends = await asyncio.gather(*proxy._tasks, return_exceptions=True)
+        for end in ends:
+            if isinstance(end, Exception):
+                raise end
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._tasks.append(asyncio.create_task(_Connection(self, reader, writer).carry()))
+
+
+class _Connection:
+    def __init__(
+        self, proxy: Proxy, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        self._proxy = proxy
+        self._from_client = reader
+        self._to_client = writer
+        self._is_muted = False
+
+    async def carry(self) -> None:
+        """Carry both directions until one ends. A server that is not there hangs up at once."""
+        try:
+            self._from_server, self._to_server = await asyncio.open_connection(
+                "127.0.0.1", self._proxy.port
+            )
+        except ConnectionError:
+            self._to_client.close()
+            return
+        directions = [asyncio.create_task(self._requests()), asyncio.create_task(self._answers())]
+        try:
+            await asyncio.wait(directions, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in directions:
+                task.cancel()
+            ends = await asyncio.gather(*directions, return_exceptions=True)
+            self._to_client.close()
+            self._to_server.close()
+        for end in ends:
+            # An end in the middle of something is an end, too.
+            if isinstance(end, Exception) and not isinstance(
+                end, ConnectionError | asyncio.IncompleteReadError
+            ):
+                raise end
+
+    async def _requests(self) -> None:
+        while True:
+            head = await self._from_client.readuntil(_END_OF_HEAD)
+            if _WEBSOCKET.search(head):
+                self._proxy.handshakes += 1
+                await self._handshake(head)
+                return
+            self._to_server.write(head)
+            assert not _CHUNKED.search(head), "the clients here announce a body's length"
+            length = _LENGTH.search(head)
+            left = int(length[1]) if length else 0
+            while left:
+                data = await self._from_client.readexactly(min(left, _CHUNK))
+                left -= len(data)
+                self._to_server.write(data)
+                await self._to_server.drain()
+
+    async def _handshake(self, head: bytes) -> None:
+        match self._proxy.block:
+            case "400" | "403" as status:
+                reason = {"400": "Bad Request", "403": "Forbidden"}[status]
+                self._to_client.write(
+                    f"HTTP/1.1 {status} {reason}\r\n"
+                    "Content-Length: 0\r\nConnection: close\r\n\r\n".encode()
+                )
+            case "reset":
+                # To linger for no time is to send RST in place of FIN.
+                self._to_client.get_extra_info("socket").setsockopt(
+                    socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+                )
+            case "hanging":
+                await self._swallow()
+            case "stripped":
+                self._to_server.write(
+                    _HOP_BY_HOP.sub(b"", head).removesuffix(b"\r\n") + b"Connection: close\r\n\r\n"
+                )
+                await self._swallow()
+            case "silence":
+                self._is_muted = True
+                self._to_server.write(head)
+                await self._swallow()
+            case "half_silence":
+                self._is_muted = True
+                self._to_server.write(head)
+                await self._pass_on()
+            case None:
+                self._to_server.write(head)
+                await self._pass_on()
+
+    async def _pass_on(self) -> None:
+        while data := await self._from_client.read(_CHUNK):
+            self._to_server.write(data)
+            await self._to_server.drain()
+
+    async def _swallow(self) -> None:
+        while await self._from_client.read(_CHUNK):
+            pass
+
+    async def _answers(self) -> None:
+        head = b""
+        while data := await self._from_server.read(_CHUNK):
+            if self._is_muted:
+                if _END_OF_HEAD in head:
+                    continue
+                head += data
+                if _END_OF_HEAD not in head:
+                    continue
+                data = head[: head.index(_END_OF_HEAD) + len(_END_OF_HEAD)]
+            self._to_client.write(data)
+            await self._to_client.drain()
