@@ -7,6 +7,7 @@ data. In long-polling packets are joined by 0x1E, and binary data is `b` and bas
 
 import binascii
 import json
+from functools import lru_cache
 
 from server.engine.frames import BINARY, TEXT, frame
 
@@ -93,13 +94,20 @@ def open_packet(
     sid: str, *, upgrades: list[str], ping_interval: float, ping_timeout: float, max_payload: int
 ) -> str:
     """The handshake's answer. Intervals in seconds; on the wire they are milliseconds."""
-    return OPEN + json.dumps(
+    rest = _after_sid(tuple(upgrades), ping_interval, ping_timeout, max_payload)
+    return f'{OPEN}{{"sid":{json.dumps(sid)},{rest}'
+
+
+@lru_cache
+def _after_sid(
+    upgrades: tuple[str, ...], ping_interval: float, ping_timeout: float, max_payload: int
+) -> str:
+    return json.dumps(
         {
-            "sid": sid,
             "upgrades": upgrades,
             "pingInterval": round(ping_interval * 1000),
             "pingTimeout": round(ping_timeout * 1000),
             "maxPayload": max_payload,
         },
         separators=(",", ":"),
-    )
+    )[1:]

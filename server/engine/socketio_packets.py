@@ -5,7 +5,11 @@ Source: the Socket.IO protocol, https://socket.io/docs/v4/socket-io-protocol/. A
 """
 
 import json
-from json.encoder import c_make_encoder, encode_basestring, encode_basestring_ascii
+from json.encoder import (  # type: ignore[attr-defined]
+    c_make_encoder,
+    encode_basestring,
+    encode_basestring_ascii,
+)
 from typing import Any
 
 from server.engine.packets import PacketError
@@ -97,7 +101,7 @@ class JsonCodec:
         self._max_attachments = max_attachments
         self._encoder = _Encoder(ensure_ascii=False)
         self._ascii_encoder = _Encoder(ensure_ascii=True)
-        self._decoder = json.JSONDecoder(parse_constant=_no_constant)
+        self._decoder: Any = json.JSONDecoder(parse_constant=_no_constant)
 
     def encode(
         self, type_: int, namespace: str, data: Any = None, id_: int | None = None
