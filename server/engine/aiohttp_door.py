@@ -56,7 +56,8 @@ def _asked(request: web.Request) -> Request:
     return Request(
         request.method,
         request.path,
-        request.query_string,
+        # As it came: aiohttp's own is decoded, and an escaped & in a value would part it.
+        request.rel_url.raw_query_string,
         headers,
         peer=request.remote or "",
         secure=request.secure,

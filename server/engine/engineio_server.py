@@ -74,7 +74,8 @@ class EngineServer(engineio.AsyncServer):
         self.path = "/engine.io/"
         #: No client is slow for one message that it may get.
         self.max_outgoing = max(self.limits.max_outgoing_bytes, self.limits.max_http_buffer_size)
-        self.wheel_resolution = min(1.0, max(0.005, self.ping_timeout / 16))
+        shortest = min(self.ping_interval, self.ping_timeout)
+        self.wheel_resolution = min(1.0, max(0.005, shortest / 16))
         self.wheel = Wheel(self.wheel_resolution)
         self.tasks: set[asyncio.Task[None]] = set()
         self._client_address = client_address
@@ -99,9 +100,13 @@ class EngineServer(engineio.AsyncServer):
     # The doors.
 
     def attach(self, app: web.Application, engineio_path: str = "engine.io") -> None:
-        """Serve under this path of an aiohttp application."""
+        """Serve under this path of an aiohttp application, and stop with it."""
         self.path = f"/{engineio_path.strip('/')}/"
         app.router.add_route("*", self.path, self.handle_request)
+        app.on_shutdown.append(self._stop)
+
+    async def _stop(self, app: web.Application) -> None:
+        await self.shutdown()
 
     async def handle_request(self, request: web.Request) -> web.StreamResponse:
         """The aiohttp door: what `attach` routes here."""
@@ -446,21 +451,26 @@ class EngineServer(engineio.AsyncServer):
             await asyncio.wait(handlers)
 
     async def shutdown(self) -> None:
-        """Refuse new sessions, close all there are, and let their handlers end.
+        """Refuse new sessions, close all there are, and let all handlers end.
 
         Takes `close_timeout` seconds at most: so long clients may fetch what waits for them and
-        close their side.
+        close their side, and handlers may run.
         """
         self.draining = True
         closing = list(self.sockets.values())
         try:
             async with asyncio.timeout(self.limits.close_timeout):
                 await self._close(closing, GOING_AWAY)
-                while self._lingering or any(session.connected for session in closing):
+                while (
+                    self.tasks
+                    or self._lingering
+                    or any(session.connected for session in closing)
+                ):
                     await asyncio.sleep(_LOOK_S)
         except TimeoutError:
             self.logger.info("clients that did not leave were cut off")
-        self.wheel.stop()
+        finally:
+            self.wheel.stop()
 
 
 async def _outcome(handler: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:

@@ -55,6 +55,9 @@ class Server(socketio.AsyncServer):
         refusal: Callable[[], Any] = too_many_events,
         **options: Any,
     ) -> None:
+        if not options.get("async_handlers", True):
+            # One after another: nothing more is read from a client while its handler runs.
+            options["max_handlers"] = 1
         super().__init__(
             client_manager=Manager() if client_manager is None else adopt(client_manager),
             serializer=serializer,

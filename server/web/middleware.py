@@ -226,8 +226,10 @@ async def gate(request: web.Request, handler: Handler) -> web.StreamResponse:
     if request.path != _TRANSPORT and (token := bearer_token(request)) is not None:
         request[CLAIMS] = request.app[AUTH].tokens.verify(token)
     if request.body_exists and request.path != _TRANSPORT:
+        # A small body has come with its headers and needs no timer.
+        limit_s = None if request.content.is_eof() else request.app[CONFIG].body_timeout_s
         try:
-            async with asyncio.timeout(request.app[CONFIG].body_timeout_s):
+            async with asyncio.timeout(limit_s):
                 await request.read()
         except TimeoutError:
             raise BodyTooSlow() from None

@@ -13,6 +13,8 @@ from tests.club import PATIENCE_S
 # until its socket is readable, one to read, and one more under TLS.
 _TURNS = 3
 
+_LENGTHS = {"content-length", "transfer-encoding"}
+
 
 @dataclass
 class Response:
@@ -54,8 +56,8 @@ def request_bytes(
     content = body.encode() if isinstance(body, str) else body or b""
     sent = {"Host": "club.example"} | dict(headers or {})
     names = {name.lower() for name in sent}
-    if (body is not None or method == "POST") and "transfer-encoding" not in names:
-        sent.setdefault("Content-Length", str(len(content)))
+    if (body is not None or method == "POST") and not names & _LENGTHS:
+        sent["Content-Length"] = str(len(content))
     lines = [f"{method} {target} HTTP/{version}", *(f"{n}: {v}" for n, v in sent.items())]
     return "\r\n".join([*lines, "", ""]).encode() + content
 
@@ -143,6 +145,13 @@ class RawHttp:
                 return await self.reader.read()
             except ConnectionError:
                 return b""
+
+    def stop_reading(self) -> None:
+        """Leave what comes in the operating system's buffers, as a client that hangs does."""
+        self.writer.transport.pause_reading()  # type: ignore[attr-defined]
+
+    def read_again(self) -> None:
+        self.writer.transport.resume_reading()  # type: ignore[attr-defined]
 
     async def close(self) -> None:
         self.writer.close()

@@ -6,6 +6,7 @@ from typing import Any
 from tests.engine.clients import soon
 from tests.engine.conftest import Serve
 from tests.engine.raw_http import request_bytes
+from tests.engine.raw_websocket import RawWebSocket
 from tests.engine.rig import Rig, quiet_server
 
 
@@ -20,13 +21,12 @@ async def environ_of(rig: Rig, transport: str, headers: dict[str, str], **where:
 
     connection = await rig.http(**where)
     if transport == "websocket":
-        from tests.engine.raw_websocket import RawWebSocket
-
-        target = rig.target(transport="websocket", ticket="a%20b")
+        target = rig.target(transport="websocket", ticket="a%20b%26sid%3Dx")
         websocket = await RawWebSocket.open(connection, target, headers)
         await websocket.send("40")
     else:
-        opened = await connection.request("GET", rig.target(ticket="a%20b"), headers=headers)
+        target = rig.target(ticket="a%20b%26sid%3Dx")
+        opened = await connection.request("GET", target, headers=headers)
         sid = opened.text.split('"sid":"')[1].split('"')[0]
         await connection.send(request_bytes("POST", rig.target(sid=sid), "40"))
     return await soon(given.get())
@@ -41,7 +41,7 @@ async def test_a_handler_sees_the_request_as_it_came(serve: Serve, transport: st
 
     assert environ["REQUEST_METHOD"] == "GET"
     assert environ["PATH_INFO"] == "/socket.io/"
-    assert environ["QUERY_STRING"] == f"EIO=4&transport={transport}&ticket=a%20b"
+    assert environ["QUERY_STRING"] == f"EIO=4&transport={transport}&ticket=a%20b%26sid%3Dx"
     assert environ["HTTP_HOST"] == "club.example"
     assert environ["HTTP_USER_AGENT"] == "Arcade/1.0"
     assert environ["HTTP_COOKIE"] == "a=1; b=2"

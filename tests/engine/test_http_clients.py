@@ -130,7 +130,6 @@ async def test_empty_lines_before_a_request_are_passed_over(rig: Rig) -> None:
 
 GARBAGE = {
     "not-http": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(200),
-    "no-version": b"GET /socket.io/?EIO=4&transport=polling\r\nHost: a\r\n\r\n",
     "strange-version": b"GET /socket.io/?EIO=4&transport=polling HTTP/3.7\r\nHost: a\r\n\r\n",
     "space-in-name": b"GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHo st: a\r\n\r\n",
     "nul-in-value": b"GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: a\x00\r\n\r\n",

@@ -61,9 +61,10 @@ async def test_a_page_of_a_session_is_asked_again_with_every_request(serve: Serv
     session = await rig.polling()
 
     stolen = await session.posts.request("POST", session.target, "40", {"Origin": OTHER})
-    read = await session.posts.request("GET", session.target, headers={"Origin": OTHER})
+    read = await session.polls.request("GET", session.target, headers={"Origin": OTHER})
 
     assert (stolen.error, read.error) == (FORBIDDEN, FORBIDDEN)
+    session.posts = await rig.http()
     await session.connect()
 
 

@@ -1,0 +1,115 @@
+"""A stop tells everybody, waits for what runs, and is over soon."""
+
+import asyncio
+from typing import Any
+
+from tests.engine.clients import WebSocketClient, soon
+from tests.engine.conftest import Serve
+from tests.engine.raw_http import request_bytes
+from tests.engine.rig import quiet_server
+
+
+async def test_polls_are_answered_and_websockets_closed_with_a_code(serve: Serve) -> None:
+    sio: Any = quiet_server()
+    rig = await serve(sio)
+    polling = await rig.polling()
+    await polling.connect()
+    await polling.polls.send(request_bytes("GET", polling.target))
+    websocket = await rig.client("websocket")
+    await websocket.connect()
+    assert isinstance(websocket, WebSocketClient)
+    await polling.send("3")
+
+    stopping = asyncio.create_task(stop(sio, rig))
+
+    answer = await polling.polls.response()
+    assert answer.packets[-1] == "1"
+    closed = await websocket.websocket.closed()
+    assert closed.code is not None
+    await soon(stopping)
+    assert {await soon(sio.goodbyes.get()) for _ in range(2)} == {"server disconnect"}
+
+
+async def stop(sio: Any, rig: Any) -> None:
+    """As the club stops: the engine first, then what aiohttp serves."""
+    await sio.shutdown()
+    await rig.runner.cleanup()
+
+
+async def test_a_stop_does_not_wait_for_who_does_not_answer(serve: Serve) -> None:
+    """Clients that hang: an idle WebSocket, a poll, half a request, a probe."""
+    sio: Any = quiet_server()
+    rig = await serve(sio)
+    for transport in ("polling", "websocket"):
+        await (await rig.client(transport)).connect()
+    polling = await rig.polling()
+    await polling.polls.send(request_bytes("GET", polling.target))
+    probing = await rig.polling()
+    await rig.websocket(sid=probing.sid)
+    await (await rig.http()).send(b"GET /socket.io/?EIO=4")
+
+    await soon(stop(sio, rig))
+
+    assert sio.eio.sockets == {}
+
+
+async def test_what_was_said_before_the_stop_arrives(serve: Serve, transport: str) -> None:
+    sio: Any = quiet_server(close_timeout=30)
+    rig = await serve(sio)
+    client = await rig.client(transport)
+    await client.connect()
+
+    await sio.emit("draining", 5)
+    stopping = asyncio.create_task(sio.shutdown())
+
+    assert await client.event() == ["draining", 5]
+    await client.ended()
+    await soon(stopping)
+
+
+async def test_handlers_that_run_may_end(serve: Serve, transport: str) -> None:
+    sio: Any = quiet_server()
+    rig = await serve(sio)
+    ended = asyncio.Event()
+
+    @sio.event
+    async def disconnect(sid: str, reason: str) -> None:
+        await asyncio.sleep(0.05)
+        ended.set()
+
+    await (await rig.client(transport)).connect()
+
+    await soon(sio.shutdown())
+
+    assert ended.is_set()
+
+
+async def test_newcomers_are_refused_while_the_server_stops(serve: Serve) -> None:
+    sio: Any = quiet_server()
+    rig = await serve(sio)
+    connection = await rig.http()
+    await soon(sio.shutdown())
+
+    response = await connection.request("GET", rig.target())
+
+    assert response.status >= 400
+    assert sio.eio.sockets == {}
+
+
+async def test_an_application_that_only_attached_the_engine_stops_as_well(serve: Serve) -> None:
+    """`web.run_app` knows nothing of the engine: what was attached ends with the application."""
+    sio: Any = quiet_server()
+    rig = await serve(sio)
+    polling = await rig.polling()
+    await polling.connect()
+    await polling.polls.send(request_bytes("GET", polling.target))
+    websocket = await rig.client("websocket")
+    await websocket.connect()
+    assert isinstance(websocket, WebSocketClient)
+    await polling.send("3")
+
+    stopping = asyncio.create_task(rig.runner.cleanup())
+
+    assert (await polling.polls.response()).packets[-1] == "1"
+    assert (await websocket.websocket.closed()).code is not None
+    await soon(stopping)
