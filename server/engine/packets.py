@@ -56,9 +56,16 @@ class Message:
         return self._polled
 
 
+#: How the frame of a short MESSAGE begins, by its payload's size: most are short.
+_HEADS = tuple(frame(TEXT, bytes(size))[:-size] + b"4" for size in range(1, 126))
+
+
 def _frame_of(part: str | bytes) -> bytes:
     if isinstance(part, str):
-        return frame(TEXT, b"4" + part.encode())
+        data = part.encode()
+        if len(data) < len(_HEADS):
+            return _HEADS[len(data)] + data
+        return frame(TEXT, b"4" + data)
     return frame(BINARY, bytes(part))
 
 

@@ -38,7 +38,7 @@ class Packet:
         self.id = id_
         self.data = data
         self.missing = missing
-        self._attachments: list[bytes] = []
+        self._attachments: list[bytes] | None = None
         self._size = 0
 
     def attach(self, attachment: bytes, *, max_size: int) -> None:
@@ -46,6 +46,8 @@ class Packet:
         self._size += len(attachment)
         if self._size > max_size:
             raise PacketError("the binary parts are too big together")
+        if self._attachments is None:
+            self._attachments = []
         self._attachments.append(attachment)
         self.missing -= 1
         if not self.missing:
@@ -56,10 +58,10 @@ class Packet:
             return [self._filled(each) for each in data]
         if isinstance(data, dict):
             if data.get("_placeholder") is True:
-                number = data.get("num")
-                if type(number) is not int or not 0 <= number < len(self._attachments):
+                number, parts = data.get("num"), self._attachments or []
+                if type(number) is not int or not 0 <= number < len(parts):
                     raise PacketError("a placeholder for nothing")
-                return self._attachments[number]
+                return parts[number]
             return {key: self._filled(each) for key, each in data.items()}
         return data
 
@@ -111,6 +113,8 @@ class JsonCodec:
         Raises: TypeError or ValueError for what JSON cannot say (NaN among it).
         """
         text, attachments = self._json(data)
+        if namespace == "/" and not attachments:
+            return (f"{type_}{text}" if id_ is None else f"{type_}{id_}{text}",)
         head = str(type_)
         if attachments:
             head = f"{BINARY_EVENT if type_ == EVENT else BINARY_ACK}{len(attachments)}-"
@@ -139,6 +143,9 @@ class JsonCodec:
 
     def decode(self, text: str) -> Packet:
         """A packet of a client. Raises: PacketError."""
+        usual = self._usual(text)
+        if usual is not None:
+            return usual
         type_ = ord(text[0]) - 48 if text else -1
         if not 0 <= type_ <= BINARY_ACK or type_ == CONNECT_ERROR:
             raise PacketError("an unknown packet type")
@@ -165,6 +172,25 @@ class JsonCodec:
         if type_ >= BINARY_EVENT and not missing:
             type_ -= BINARY_EVENT - EVENT
         return Packet(type_, namespace, id_, data, missing)
+
+    def _usual(self, text: str) -> Packet | None:
+        """An event of the main namespace without attachments, in half the time; None: look again.
+
+        What it takes `decode` would take as well.
+        """
+        if text[:1] != "2":
+            return None
+        at = text.find("[", 1, 2 + _MAX_ACK_DIGITS)
+        digits = text[1:at]
+        if at < 1 or (digits and not (digits.isascii() and digits.isdigit())):
+            return None
+        try:
+            data, end = self._decoder.scan_once(text, at)
+        except (StopIteration, ValueError, RecursionError):
+            return None
+        if end != len(text) or not data or type(data[0]) is not str or data[0] in RESERVED:
+            return None
+        return Packet(EVENT, "/", int(digits) if digits else None, data)
 
     def _data(self, text: str, at: int) -> Any:
         try:

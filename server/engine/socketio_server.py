@@ -31,6 +31,8 @@ from server.engine.socketio_packets import (
 
 RATE_LIMITED = "rate limited"
 
+_NO_HANDLERS: dict[str, Any] = {}
+
 
 def too_many_events() -> Any:
     """The ack of an event that came too soon."""
@@ -167,7 +169,7 @@ class Server(socketio.AsyncServer):
         elif packet.type in (ACK, BINARY_ACK):
             session.run(self._take_ack(client, packet))
         elif client.state == CONNECTED:
-            self._handle_event(session.sid, namespace, packet.id, packet.data)
+            self._take_event(session, client, packet.id, packet.data)
         elif client.state == PENDING:
             raise PacketError("an event before the namespace was joined")
 
@@ -305,11 +307,9 @@ class Server(socketio.AsyncServer):
 
     # Events and acks.
 
-    def _handle_event(self, eio_sid: str, namespace: str, id: int | None, data: Any) -> None:
-        session = self.eio.sockets[eio_sid]
-        client = self._client(session, namespace)
-        if client is None:
-            return
+    def _take_event(
+        self, session: Session, client: Client, id: int | None, data: Any
+    ) -> None:
         arrival = self._rate.admit(client.arrival, self.eio.loop.time())
         if arrival is None:
             self._refuse_event(session, client, id)
@@ -340,7 +340,7 @@ class Server(socketio.AsyncServer):
                 arguments = list(answer)
             else:
                 arguments = [answer]
-            self._send(session, ACK, client.namespace, arguments, id)
+            session.send(Message(*self.codec.encode(ACK, client.namespace, arguments, id)))
         except Exception:
             self.logger.exception("the handler of %.100r failed", data[0])
 
@@ -362,9 +362,11 @@ class Server(socketio.AsyncServer):
 
     async def _trigger_event(self, event: str, namespace: str, *args: Any) -> Any:
         if event not in self.reserved_events:
-            handler, args_ = self._get_event_handler(event, namespace, args)
+            handler = self.handlers.get(namespace, _NO_HANDLERS).get(event)
+            if handler is None or event == "*":
+                handler, args = self._get_event_handler(event, namespace, args)
             if handler is not None:
-                outcome = handler(*args_)
+                outcome = handler(*args)
                 # Nearly all are coroutines; what else can be awaited takes long to tell.
                 if type(outcome) is CoroutineType or inspect.isawaitable(outcome):
                     return await outcome
