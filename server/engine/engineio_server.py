@@ -8,6 +8,7 @@ import asyncio
 import inspect
 import logging
 from collections.abc import Callable, Coroutine
+from types import CoroutineType
 from typing import Any
 
 import engineio
@@ -299,13 +300,13 @@ class EngineServer(engineio.AsyncServer):
 
     def _begin_websocket(self, session: Session, exchange: Exchange, accepted: bytes) -> None:
         websocket = WebSocket(session, self.limits)
-        taken = exchange.take(accepted)
+        opened = frame(TEXT, self._open_packet(session, upgrades=False).encode())
+        taken = exchange.take(accepted + opened)
         if taken is None:
             session.close(TRANSPORT_ERROR)
             return
         transport, rest = taken
         session.opened(self.loop.time())
-        transport.write(frame(TEXT, self._open_packet(session, upgrades=False).encode()))
         websocket.transport = transport
         session.begin(websocket)
         websocket.take(transport, rest, high_water=self.max_outgoing)
@@ -368,7 +369,7 @@ class EngineServer(engineio.AsyncServer):
         except Exception:
             self.logger.exception("message handler error")
             return
-        if inspect.isawaitable(outcome):
+        if outcome is not None and inspect.isawaitable(outcome):
             session.run(self._finish("message", outcome))
 
     async def _finish(self, what: str, outcome: Any) -> None:
@@ -386,6 +387,25 @@ class EngineServer(engineio.AsyncServer):
         if task is not None:
             self.tasks.add(task)
             task.add_done_callback(self.tasks.discard)
+
+    async def _trigger_event(self, event: str, *args: Any, run_async: bool = False) -> Any:
+        """python-engineio's, which asks at each call anew what kind of handler it has."""
+        if run_async:
+            return await super()._trigger_event(event, *args, run_async=True)
+        handler = self.handlers.get(event)
+        if handler is None:
+            return None
+        try:
+            try:
+                return await _outcome(handler, args)
+            except TypeError:
+                if event != "disconnect":
+                    raise
+                # A handler of python-engineio's older form, which takes no reason.
+                return await _outcome(handler, args[:1])
+        except Exception:
+            self.logger.exception("%s handler error", event)
+            return False if event == "connect" else None
 
     async def _forget(self, session: Session, reason: str) -> None:
         try:
@@ -458,3 +478,10 @@ class EngineServer(engineio.AsyncServer):
             self.logger.info("clients that did not leave were cut off")
         finally:
             self.wheel.stop()
+
+
+async def _outcome(handler: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+    outcome = handler(*arguments)
+    if type(outcome) is CoroutineType or inspect.isawaitable(outcome):
+        return await outcome
+    return outcome

@@ -145,13 +145,16 @@ class Manager(AsyncManager):
         """Send an event to everyone in a room; `volatile` may be dropped for slow clients."""
         if namespace not in self.rooms:
             return
-        arguments = [event, *data] if isinstance(data, tuple) else [event, data]
-        if data is None:
-            arguments = [event]
         recipients = self.clients(namespace, to or room)
         if skip_sid:
             skipped = {skip_sid} if isinstance(skip_sid, str) else set(skip_sid)
             recipients = [client for client in recipients if client.sid not in skipped]
+        if not recipients:
+            return
+        if data is None:
+            arguments = [event]
+        else:
+            arguments = [event, *data] if isinstance(data, tuple) else [event, data]
         if callback is not None:
             for client in list(recipients):
                 id_ = self._generate_ack_id(client.sid, callback)

@@ -261,7 +261,10 @@ class Session:
 
     def websocket_message(self, websocket: WebSocket, data: str | bytes) -> None:
         try:
-            self.receive(data)
+            if type(data) is str and data[:1] == MESSAGE:
+                self._message(data[1:])
+            else:
+                self.receive(data)
         except PacketError as problem:
             self.fail(problem)
 

@@ -5,7 +5,8 @@ handlers, namespaces, rooms and acks stay python-socketio's.
 """
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from types import CoroutineType
 from typing import Any
 
 import socketio
@@ -29,6 +30,8 @@ from server.engine.socketio_packets import (
 )
 
 RATE_LIMITED = "rate limited"
+
+_NO_HANDLERS: dict[str, Any] = {}
 
 
 def too_many_events() -> Any:
@@ -79,7 +82,7 @@ class Server(socketio.AsyncServer):
 
     # What goes out.
 
-    async def emit(
+    def emit(
         self,
         event: str,
         data: Any = None,
@@ -90,9 +93,13 @@ class Server(socketio.AsyncServer):
         callback: Callable[..., Any] | None = None,
         ignore_queue: bool = False,
         volatile: bool = False,
-    ) -> None:
-        """python-socketio's `emit`; a `volatile` event may be dropped for slow clients."""
-        await self.manager.emit(
+    ) -> Coroutine[Any, Any, None]:
+        """python-socketio's `emit`; a `volatile` event may be dropped for slow clients.
+
+        To be awaited, as python-socketio's; it hands out the manager's coroutine.
+        """
+        more = {"volatile": True} if volatile else {}
+        emission: Coroutine[Any, Any, None] = self.manager.emit(
             event,
             data,
             namespace or "/",
@@ -100,8 +107,9 @@ class Server(socketio.AsyncServer):
             skip_sid=skip_sid,
             callback=callback,
             ignore_queue=ignore_queue,
-            **({"volatile": True} if volatile else {}),
+            **more,
         )
+        return emission
 
     def _send(self, session: Session, type_: int, namespace: str, *what: Any) -> None:
         session.send(Message(*self.codec.encode(type_, namespace, *what)))
@@ -161,7 +169,7 @@ class Server(socketio.AsyncServer):
         elif packet.type in (ACK, BINARY_ACK):
             session.run(self._take_ack(client, packet))
         elif client.state == CONNECTED:
-            self._handle_event(session.sid, namespace, packet.id, packet.data)
+            self._take_event(session, client, packet.id, packet.data)
         elif client.state == PENDING:
             raise PacketError("an event before the namespace was joined")
 
@@ -299,11 +307,9 @@ class Server(socketio.AsyncServer):
 
     # Events and acks.
 
-    def _handle_event(self, eio_sid: str, namespace: str, id: int | None, data: Any) -> None:
-        session = self.eio.sockets[eio_sid]
-        client = self._client(session, namespace)
-        if client is None:
-            return
+    def _take_event(
+        self, session: Session, client: Client, id: int | None, data: Any
+    ) -> None:
         arrival = self._rate.admit(client.arrival, self.eio.loop.time())
         if arrival is None:
             self._refuse_event(session, client, id)
@@ -334,7 +340,7 @@ class Server(socketio.AsyncServer):
                 arguments = list(answer)
             else:
                 arguments = [answer]
-            self._send(session, ACK, client.namespace, arguments, id)
+            session.send(Message(*self.codec.encode(ACK, client.namespace, arguments, id)))
         except Exception:
             self.logger.exception("the handler of %.100r failed", data[0])
 
@@ -356,8 +362,13 @@ class Server(socketio.AsyncServer):
 
     async def _trigger_event(self, event: str, namespace: str, *args: Any) -> Any:
         if event not in self.reserved_events:
-            handler, args_ = self._get_event_handler(event, namespace, args)
+            handler = self.handlers.get(namespace, _NO_HANDLERS).get(event)
+            if handler is None or event == "*":
+                handler, args = self._get_event_handler(event, namespace, args)
             if handler is not None:
-                outcome = handler(*args_)
-                return await outcome if inspect.isawaitable(outcome) else outcome
+                outcome = handler(*args)
+                # Nearly all are coroutines; what else can be awaited takes long to tell.
+                if type(outcome) is CoroutineType or inspect.isawaitable(outcome):
+                    return await outcome
+                return outcome
         return await super()._trigger_event(event, namespace, *args)
