@@ -10,6 +10,7 @@ import socketio
 Say = Callable[[dict[str, Any]], Awaitable[None]]
 
 PATIENCE_S = 20.0
+_HANDSHAKE_S = 2.0
 BURST = 500
 TEXT = "aéह🎮" * 30_000
 BYTES = bytes((i * 7 + (i >> 8)) % 256 for i in range(300_000))
@@ -25,11 +26,18 @@ async def play(network: dict[str, Any], say: Say) -> None:
 
 
 async def _play(network: dict[str, Any], say: Say) -> None:
+    sessions: list[aiohttp.ClientSession] = []
+
+    def http_session() -> aiohttp.ClientSession:
+        # Without a limit, a handshake that is never answered is waited for without end.
+        timeout = aiohttp.ClientTimeout(sock_read=_HANDSHAKE_S)
+        sessions.append(aiohttp.ClientSession(timeout=timeout))
+        return sessions[-1]
+
     sio = socketio.AsyncClient(
         reconnection_delay=0.05,
         reconnection_delay_max=0.2,
-        # Or a handshake that is never answered is waited for without end.
-        http_session=lambda: aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(sock_read=2)),
+        http_session=http_session,
     )
     heard: list[int] = []
     repeated: asyncio.Future[tuple[Any, ...]] = asyncio.get_running_loop().create_future()
@@ -74,3 +82,5 @@ async def _play(network: dict[str, Any], say: Say) -> None:
         await say({"name": network["name"], "back": True})
     finally:
         await sio.disconnect()
+        for session in sessions:
+            await session.close()
