@@ -32,7 +32,7 @@ check: $(VENV)/.check ## flake8, isort, mypy, import rules
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(VENV)/.test node_modules/.installed ## openings a second, commit-to-client latency
+bench: $(VENV)/.test node_modules/.installed ## the engine against its peers, openings a second, commit to client
 	$(BIN)/python -m bench
 
 docs: $(VENV)/.run ## writes docs/events.md from the catalogue

@@ -1,113 +1,61 @@
-"""Openings a second, and the time from commit to client. Writes docs/benchmarks.md."""
+"""Measures the engine against its peers, and the club. Writes docs/benchmarks.md."""
 
 import argparse
-import asyncio
-import os
-import platform
-import statistics
+import re
 import sys
 from pathlib import Path
 
 import uvloop
 
-from bench import sockets
-from bench.club import running_club
-from bench.http_load import Openings
+from bench import openings
+from bench.engine import run as engine
+from bench.engine.children import PEERS, BenchError
 
 _REPORT = Path(__file__).parent.parent / "docs" / "benchmarks.md"
+_PARTS = ("engine", "club")
 
 
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
-
-
-async def _openings(durable: bool, rounds: int, seconds: float) -> str:
-    rates, server_us, postgres_us = [], [], []
-    async with running_club(durable=durable, members=32) as club:
-        load = Openings(club, 32)
-        await load.connect()
-        await load.as_fast_as_it_goes(2)
-        for number in range(rounds):
-            server, postgres, done = club.server_cpu_s(), club.postgres_cpu_s(), load.done
-            rates.append(await load.as_fast_as_it_goes(seconds))
-            count = load.done - done
-            server_us.append((club.server_cpu_s() - server) / count * 1e6)
-            postgres_us.append((club.postgres_cpu_s() - postgres) / count * 1e6)
-            _say(f"  round {number + 1}: {rates[-1]:.0f} openings a second")
-        load.close()
-    return (
-        f"| {'on' if durable else 'off'} | {statistics.median(rates):.0f} "
-        f"({min(rates):.0f}–{max(rates):.0f}) | {statistics.median(server_us):.0f} "
-        f"| {statistics.median(postgres_us):.0f} |"
+def _write(part: str, text: str) -> None:
+    """Put one part into the report; what was measured of the other stays."""
+    found = re.findall(r"<!-- (\w+) -->\n(.*?)(?=<!-- |\Z)", _REPORT.read_text(), re.DOTALL)
+    parts = dict(found) | {part: text + "\n"}
+    _REPORT.write_text(
+        "# Benchmarks\n\nMade by `make bench`; `python -m bench engine` and `python -m bench club` "
+        "renew one part.\n\n"
+        + "".join(f"<!-- {name} -->\n{parts[name]}" for name in _PARTS if name in parts).rstrip()
+        + "\n"
     )
-
-
-async def _latency(clients: int, per_second: float, seconds: float) -> str:
-    async with running_club(durable=True, members=64) as club:
-        load = Openings(club, 32)
-        await load.connect()
-        _say(f"  connecting {clients} sockets …")
-        people = await sockets.connect(club, clients, probes=10)
-        _say(f"  {per_second:g} openings a second for {seconds:g} s …")
-        missed = await load.at_rate(per_second, seconds)
-        # What is still on its way belongs to the result: wait until nothing moves.
-        before = -1
-        while (received := sum(each.received for each in people)) != before:
-            before = received
-            await asyncio.sleep(1)
-        times = sorted(ms for each in people for ms in each.latencies_ms)
-        expected = load.done * clients
-        load.close()
-        for each in people:
-            if each.transport:
-                each.transport.close()
-    p50, p99 = times[len(times) // 2], times[int(len(times) * 0.99)]
-    return (
-        f"| {clients} | {load.done / seconds:.0f} | {p50:.1f} | {p99:.1f} "
-        f"| {received} of {expected} | {missed} |"
-    )
-
-
-async def _run(arguments: argparse.Namespace) -> str:
-    lines = [
-        "# Benchmarks",
-        "",
-        f"Made by `make bench` on {os.cpu_count()} cores, Python {platform.python_version()}, "
-        "server, PostgreSQL and load generator on the same machine. Medians of "
-        f"{arguments.rounds} rounds of {arguments.seconds:g} s, with the range.",
-        "",
-        "## Openings over HTTP, 32 connections",
-        "",
-        "| fsync | openings a second | server CPU, µs each | PostgreSQL CPU, µs each |",
-        "|---|---|---|---|",
-    ]
-    for durable in (False, True):
-        _say(f"openings, fsync {'on' if durable else 'off'}")
-        lines.append(await _openings(durable, arguments.rounds, arguments.seconds))
-    lines += [
-        "",
-        "## From commit to client",
-        "",
-        "Every opening tells all sockets (`drop:new`). Time from the writing of the row, just",
-        "before its commit, to the arrival at a WebSocket client, in ms. fsync on.",
-        "",
-        "| sockets | openings a second | p50 | p99 | events received | not sent |",
-        "|---|---|---|---|---|---|",
-    ]
-    for clients, rate in ((10, 100.0), (100, 100.0), (1000, 20.0), (1000, 100.0)):
-        _say(f"commit to client, {clients} sockets")
-        lines.append(await _latency(clients, rate, arguments.seconds))
-    return "\n".join(lines) + "\n"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=10.0)
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("part", nargs="?", choices=_PARTS, help="one part only")
+    parser.add_argument("--rounds", type=int, default=5, help="of the club's openings")
+    parser.add_argument("--seconds", type=float, default=10.0, help="of a round")
+    parser.add_argument(
+        "--quick", action="store_true", help="engine: 1,000 sockets, one run, nothing written"
+    )
+    parser.add_argument("--peers", default=",".join(PEERS), help="engine: which, by comma")
+    parser.add_argument("--clients", type=int, default=100_000, help="engine: idle WebSockets")
     arguments = parser.parse_args()
-    report = uvloop.run(_run(arguments))
-    _REPORT.write_text(report)
-    print(report)
+    if arguments.part in (None, "engine"):
+        try:
+            text = engine.measure(
+                quick=arguments.quick,
+                peers=tuple(arguments.peers.split(",")),
+                clients=arguments.clients,
+            )
+        except BenchError as error:
+            sys.exit(f"bench: {error}")
+        if not arguments.quick:
+            _write("engine", text)
+        print(text)
+    if arguments.part in (None, "club") and not arguments.quick:
+        text = uvloop.run(
+            openings.measure(rounds=arguments.rounds, seconds=arguments.seconds)
+        )
+        _write("club", text)
+        print(text)
 
 
 main()

@@ -10,7 +10,7 @@ from socketio.exceptions import ConnectionRefusedError
 from events import Identify, Ping, Pong
 from server.errors import ClubError, Forbidden, InvalidToken, Unauthorized
 from server.identity import SignedIn
-from server.keys import ADDRESS, AUTH, SIO, SOCKETS
+from server.keys import AUTH, SIO, SOCKETS
 from server.realtime.sockets import Socket
 from server.web.commands import Commands
 
@@ -29,17 +29,14 @@ def bind(app: web.Application) -> None:
     sio = app[SIO]
 
     async def connect(sid: str, environ: dict[str, Any], auth: Any = None) -> None:
-        request = environ["aiohttp.request"]
+        address = environ["REMOTE_ADDR"]
         structlog.contextvars.bind_contextvars(sid=sid)
         try:
             who = await _who_connects(app, auth)
         except ClubError as error:
-            log.info("connect refused", code=error.code, address=request[ADDRESS])
+            log.info("connect refused", code=error.code, address=address)
             raise ConnectionRefusedError(str(error), {"code": error.code}) from None
-        if not app[SOCKETS].is_there(sid):
-            # It left while its token was looked at; nobody would take it off the list.
-            return
-        socket = app[SOCKETS].add(sid, request[ADDRESS])
+        socket = app[SOCKETS].add(sid, address)
         if who is not None:
             await app[SOCKETS].identify(socket, who)
         log.info(

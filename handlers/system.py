@@ -3,16 +3,18 @@
 import json
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 from aiohttp import web
 from marshmallow import fields
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 import server
 from events.fields import Schema
 from server.errors import Forbidden, NotFound, RealtimeDisabled, Unauthorized
-from server.keys import CONFIG, DB, DOCUMENTS, LIFECYCLE, RELAY, ROUTES, SOCKETS
+from server.keys import CONFIG, DB, DOCUMENTS, LIFECYCLE, RELAY, ROUTES, SIO, SOCKETS
+from server.metrics import EngineBounds
 from server.web import asyncapi, openapi
 from server.web.auth import signed_in
 from server.web.lifecycle import State
@@ -83,7 +85,12 @@ async def metrics(request: web.Request) -> web.Response:
             raise Unauthorized()
         if who.member.role not in ("admin", "service"):
             raise Forbidden()
-    return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+    engine = CollectorRegistry()
+    engine.register(EngineBounds(asdict(request.app[SIO].eio.counters)))
+    return web.Response(
+        body=generate_latest() + generate_latest(engine),
+        headers={"Content-Type": CONTENT_TYPE_LATEST},
+    )
 
 
 @routes.get("/openapi.json", who=ANYONE, hidden=True)

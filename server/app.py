@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
-from urllib.parse import urlsplit
 
 import structlog
 from aiohttp import web
@@ -25,6 +24,7 @@ from server import keys, migrate
 from server.club import accounts
 from server.config import Config
 from server.db import Database, translated
+from server.engine import SAME_ORIGIN, FrontSite, Request
 from server.engine.bundles import add_bundles
 from server.errors import DatabaseUnavailable
 from server.realtime.log import EventLog
@@ -58,6 +58,9 @@ DOORS: tuple[Routes, ...] = (
 
 _HOUSEKEEPING_S = 600.0
 
+# Waiting connections: a whole club comes back at once after a restart.
+_BACKLOG = 4096
+
 Prepare = Callable[[web.Application], Awaitable[None]]
 
 
@@ -77,7 +80,9 @@ def create_app(config: Config, *, prepare: Prepare | None = None) -> web.Applica
     app[keys.EVENT_LOG] = event_log
     app[keys.RELAY] = Relay(db, event_log, sio.deliver, poll_s=config.relay_poll_s)
     app[keys.SIO] = sio
-    app[keys.SOCKETS] = Sockets(sio, grace_s=config.auth_grace_s)
+    app[keys.SOCKETS] = Sockets(
+        sio, grace_s=config.auth_grace_s, per_member=config.sockets_per_member
+    )
     app[keys.AUTH] = Authenticator(db, Tokens(config), accounts)
     app[keys.LIMITS] = RateLimits(config)
     app[keys.PASSWORDS] = Passwords(max_waiting=config.sign_ins_waiting)
@@ -109,22 +114,22 @@ def _add_doors(app: web.Application, config: Config) -> None:
 
 
 def _socketio(config: Config, event_log: EventLog) -> ClubSio:
-    def from_our_pages(origin: str, environ: dict[str, str] | None = None) -> bool:
-        host = (environ or {}).get("HTTP_HOST", "")
-        try:
-            return urlsplit(origin).netloc == host or origin in config.cors_origins
-        except ValueError:
-            return False
+    def client_address(request: Request) -> str:
+        forwarded = request.headers.get("x-forwarded-for", "")
+        return middleware.caller_address(request.peer, forwarded, config)
 
     return ClubSio(
         event_log,
-        async_mode="aiohttp",
-        cors_allowed_origins=from_our_pages,
+        cors_allowed_origins=[SAME_ORIGIN, *config.cors_origins],
+        origin_required=config.origin_required,
+        client_address=client_address,
+        keep_environ=False,
         transports=list(config.transports),
         # Or the handshake offers an upgrade that is then refused.
         allow_upgrades="websocket" in config.transports,
         logger=False,
         engineio_logger=False,
+        **config.engine,
     )
 
 
@@ -188,6 +193,18 @@ async def _keep_house(app: web.Application) -> None:
             log.exception("housekeeping failed")
 
 
+async def listen(
+    runner: web.AppRunner, app: web.Application, host: str, port: int
+) -> web.TCPSite:
+    """Take connections, with the engine's front door if real time is on. Port 0: any free one."""
+    if app[keys.CONFIG].realtime_enabled:
+        site: web.TCPSite = FrontSite(runner, app[keys.SIO].eio, host, port)
+    else:
+        site = web.TCPSite(runner, host, port, backlog=_BACKLOG)
+    await site.start()
+    return site
+
+
 async def drain(app: web.Application) -> None:
     """Tell clients to come back later, answer those who wait, close their connections.
 
@@ -207,7 +224,4 @@ async def drain(app: web.Application) -> None:
             )
             # Their transport is closed, not their namespace: after a `disconnect` from the
             # server a client takes itself for thrown out and does not come back by itself.
-            await asyncio.gather(
-                *(sio.close_transport(each.sid) for each in sockets), return_exceptions=True
-            )
-    await sio.shutdown()
+            await sio.shutdown()

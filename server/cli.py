@@ -32,7 +32,6 @@ from server.web.tokens import Tokens
 
 log = structlog.get_logger(__name__)
 
-_BACKLOG = 4096
 # Longer than the minute that proxies keep theirs, so that it is never we who close first.
 _KEEP_ALIVE_S = 75.0
 _DOCS = Path(__file__).parent.parent / "docs"
@@ -149,7 +148,7 @@ async def _run_server(config: Config, postgres: EmbeddedPostgres | None) -> None
     if config.demo:
         tasks.append(asyncio.create_task(_welcome_when_ready(app, config)))
     try:
-        await web.TCPSite(runner, config.host, config.port, backlog=_BACKLOG).start()
+        await composition.listen(runner, app, config.host, config.port)
         log.info(f"listening on http://{config.host}:{config.port}")
         await stop.wait()
         log.info("stopping")

@@ -4,7 +4,8 @@ import json
 import os
 import re
 import secrets
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,31 @@ TRANSPORTS = ("websocket", "polling")
 MIN_SECRET_BYTES = 32
 
 Network = IPv4Network | IPv6Network
+
+
+#: What an operator may change of the transport; seconds, bytes or how many. The bounds are
+#: those of server/engine/limits.py, and say there what they are.
+ENGINE: Mapping[str, float] = {
+    "ping_interval": 25.0,
+    "ping_timeout": 20.0,
+    "max_http_buffer_size": 1_000_000,
+    "max_outgoing_bytes": 1_048_576,
+    "max_attachments": 32,
+    "events_per_second": 100.0,
+    "events_burst": 1000,
+    "max_handlers": 64,
+    "max_sessions_per_address": 2000,
+    "handshakes_per_second": 200.0,
+    "handshakes_burst": 2000,
+    "connect_timeout": 45.0,
+    "upgrade_timeout": 10.0,
+    "close_timeout": 5.0,
+    "max_fragments": 1024,
+    "max_head_bytes": 16_384,
+    "head_timeout": 10.0,
+    "body_timeout": 30.0,
+    "keepalive_timeout": 75.0,
+}
 
 
 class ConfigError(Exception):
@@ -65,6 +91,9 @@ class Config:
     realtime_enabled: bool = True
     transports: tuple[str, ...] = TRANSPORTS
     cors_origins: tuple[str, ...] = ()
+    origin_required: bool = False
+    engine: Mapping[str, float] = field(default_factory=lambda: dict(ENGINE))
+    sockets_per_member: int = 50
     trusted_proxies: tuple[Network, ...] = ()
     body_max_bytes: int = 256 * 1024
     body_timeout_s: float = 20.0
@@ -148,7 +177,12 @@ def _read(env: Env, *, demo: bool) -> Config:
         pay_url=env.str("PAY_URL", "") or None,
         realtime_enabled=env.bool("REALTIME_ENABLED", True),
         transports=transports,
-        cors_origins=tuple(o.rstrip("/") for o in _list(env, "CORS_ORIGINS")),
+        cors_origins=tuple(_origin(each) for each in _list(env, "CORS_ORIGINS")),
+        origin_required=env.bool("ORIGIN_REQUIRED", Config.origin_required),
+        engine={name: _bound(env, name, default) for name, default in ENGINE.items()},
+        sockets_per_member=_whole(
+            env, "SOCKETS_PER_MEMBER", Config.sockets_per_member, 1, 1_000_000
+        ),
         trusted_proxies=_networks(env, "TRUSTED_PROXIES"),
         body_max_bytes=_whole(env, "BODY_MAX_BYTES", Config.body_max_bytes, 1024, 2**30),
         body_timeout_s=_seconds(env, "BODY_TIMEOUT_S", Config.body_timeout_s),
@@ -193,6 +227,21 @@ def _seconds(env: Env, name: str, default: float) -> float:
     if not 0 < value <= 86_400:
         raise ConfigError(f"{name} takes seconds, more than 0 and at most a day.")
     return value
+
+
+def _bound(env: Env, name: str, default: float) -> float:
+    setting = f"ENGINE_{name.upper()}"
+    if isinstance(default, int):
+        return _whole(env, setting, default, 1, 2**40)
+    value = env.float(setting, default)
+    if not 0 < value <= 1e9:
+        raise ConfigError(f"{setting} takes a number greater than 0.")
+    return value
+
+
+def _origin(text: str) -> str:
+    """An origin as browsers say it: `https://club.example` has no slash at its end."""
+    return text.rstrip("/") if text.startswith(("http://", "https://")) else text
 
 
 def _matching(env: Env, name: str, default: str, pattern: str) -> str:

@@ -1,6 +1,10 @@
 """What Prometheus reads at `/metrics`."""
 
+from collections.abc import Iterator, Mapping
+
 from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client.core import CounterMetricFamily
+from prometheus_client.registry import Collector
 
 HTTP_REQUESTS = Counter(
     "cyberhub_http_requests_total", "HTTP answers", ("method", "route", "status")
@@ -16,3 +20,18 @@ COMMIT_TO_DELIVERY = Histogram(
 )
 OPENINGS = Counter("cyberhub_openings_total", "Cases opened")
 CALLBACKS = Counter("cyberhub_payment_callbacks_total", "Payment callbacks", ("outcome",))
+
+
+class EngineBounds(Collector):
+    """How often each bound of the transport was met, as the engine counts it."""
+
+    def __init__(self, counted: Mapping[str, int]) -> None:
+        self._counted = counted
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        family = CounterMetricFamily(
+            "cyberhub_engine_bounds_met", "How often a client met a bound", labels=("bound",)
+        )
+        for name, count in self._counted.items():
+            family.add_metric((name,), count)
+        yield family

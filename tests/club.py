@@ -14,7 +14,7 @@ import aiohttp
 import socketio
 from aiohttp import web
 
-from server.app import create_app, drain
+from server.app import create_app, drain, listen
 from server.club import accounts
 from server.config import Config
 from server.keys import AUTH, DB, EVENT_LOG, LIFECYCLE, RELAY, SIO
@@ -58,9 +58,7 @@ class Club:
         app = create_app(config, **app_options)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", config.port)
-        await site.start()
-        port = site._server.sockets[0].getsockname()[1]  # type: ignore[union-attr]
+        port = (await listen(runner, app, "127.0.0.1", config.port)).port
         http = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
         club = cls(app, f"http://127.0.0.1:{port}", http)
         try:
@@ -286,16 +284,7 @@ class SocketDoor(Door):
         return await self.client.call(command, payload, timeout=PATIENCE_S)
 
     async def close(self) -> None:
-        # Its goodbye over polling would wait for the answer of a poll, up to a ping's interval.
-        transport = self.client.eio
-        await transport.disconnect(abort=True)
-        for task in (transport.read_loop_task, transport.write_loop_task):
-            if task is not None:
-                task.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await task
-        if transport.http is not None:
-            await transport.http.close()
+        await self.client.disconnect()
 
 
 class UpdatesDoor(Door):

@@ -13,17 +13,20 @@ from server.engine.engineio_server import EngineServer
 from server.engine.front import FrontSite
 from server.engine.limits import Counters, Limits
 from server.engine.manager import Manager
+from server.engine.origins import SAME_ORIGIN, is_listed
 from server.engine.requests import Request
 from server.engine.socketio_server import Server
 
 __all__ = [
     "Counters",
+    "SAME_ORIGIN",
     "EngineServer",
     "FrontSite",
     "Limits",
     "Manager",
     "Request",
     "Server",
+    "is_listed",
     "make_server",
 ]
 

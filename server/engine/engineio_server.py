@@ -6,6 +6,7 @@ everything under it replaced.
 
 import asyncio
 import inspect
+import logging
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -13,7 +14,7 @@ import engineio
 from aiohttp import web
 
 from server.engine import aiohttp_door, eager
-from server.engine.frames import POLICY, TEXT, frame
+from server.engine.frames import GOING_AWAY, NORMAL, POLICY, TEXT, frame
 from server.engine.handshake import accept
 from server.engine.limits import Callers, Counters, Limits
 from server.engine.origins import Origins
@@ -35,6 +36,12 @@ from server.engine.session import CLOSED, SERVER_DISCONNECT, Session
 from server.engine.upgrade import Upgrade
 from server.engine.websocket import TRANSPORT_ERROR, WebSocket
 from server.engine.wheel import Wheel
+
+# Beside python-engineio's logger, which is silent below ERROR unless it is asked to speak.
+log = logging.getLogger(__name__)
+
+# How often a stopping server looks whether its clients have left.
+_LOOK_S = 0.01
 
 _LIMITS = tuple(Limits.__slots__)
 
@@ -79,7 +86,8 @@ class EngineServer(engineio.AsyncServer):
         #: Sessions that are closed and have not fetched everything yet.
         self._lingering: dict[str, Session] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._draining = False
+        #: Set once the server stops: nobody new is let in.
+        self.draining = False
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
@@ -139,14 +147,14 @@ class EngineServer(engineio.AsyncServer):
         if request.method != "GET":
             return BAD_METHOD
         if request.query.get("EIO") != "4":
-            self.logger.warning(
+            log.warning(
                 "a client speaks revision %.10r of Engine.IO, this server 4: "
                 "update socket.io-client to 3 or later (%.200s)",
                 request.query.get("EIO"),
                 request.headers.get("user-agent", "no User-Agent"),
             )
             return BAD_VERSION
-        return BAD_REQUEST if self._draining else None
+        return BAD_REQUEST if self.draining else None
 
     def _live(self, sid: str) -> Session | None:
         session = self.sockets.get(sid)
@@ -386,18 +394,31 @@ class EngineServer(engineio.AsyncServer):
     async def disconnect(self, sid: str | None = None) -> None:
         """Close one client's session, or all, and wait until their handlers have ended."""
         if sid is None:
-            sessions = list(self.sockets.values())
-        else:
-            sessions = [self.sockets[sid]] if sid in self.sockets else []
+            await self._close(list(self.sockets.values()), NORMAL)
+        elif sid in self.sockets:
+            await self._close([self.sockets[sid]], NORMAL)
+
+    async def _close(self, sessions: list[Session], code: int) -> None:
         before = set(self.tasks)
         for session in sessions:
-            session.close(SERVER_DISCONNECT)
-        mine = self.tasks - before
-        if mine:
-            await asyncio.wait(mine)
+            session.close(SERVER_DISCONNECT, code=code)
+        handlers = self.tasks - before
+        if handlers:
+            await asyncio.wait(handlers)
 
     async def shutdown(self) -> None:
-        """Refuse new sessions, close all there are, and let their handlers end."""
-        self._draining = True
-        await self.disconnect()
+        """Refuse new sessions, close all there are, and let their handlers end.
+
+        Takes `close_timeout` seconds at most: so long clients may fetch what waits for them and
+        close their side.
+        """
+        self.draining = True
+        closing = list(self.sockets.values())
+        try:
+            async with asyncio.timeout(self.limits.close_timeout):
+                await self._close(closing, GOING_AWAY)
+                while self._lingering or any(session.connected for session in closing):
+                    await asyncio.sleep(_LOOK_S)
+        except TimeoutError:
+            self.logger.info("clients that did not leave were cut off")
         self.wheel.stop()

@@ -10,14 +10,18 @@ from urllib.parse import urlsplit
 
 from server.engine.requests import Request
 
+#: In a list of origins: the one that the request itself is for.
+SAME_ORIGIN = "same-origin"
+
 Allowed = str | Sequence[str] | Callable[..., bool] | None
 
 
 class Origins:
     """The rule of python-socketio's `cors_allowed_origins`, and the headers that follow from it.
 
-    None: the server's own origin. A list (or one): these, where `null`, `file://` and
-    `app://name` stand for desktop clients and `app://*` for any of that scheme. `"*"`: all, and
+    None: the server's own origin. A list (or one): these, where `same-origin` is the own one,
+    `null`, `file://` and `app://name` stand for desktop clients and `app://*` for any of that
+    scheme. `"*"`: all, and
     then never with credentials. A callable gets the origin and the environ. An empty list: no
     check and no headers, something in front does it. No Origin at all is allowed unless
     `required`.
@@ -33,10 +37,9 @@ class Origins:
             listed = (allowed,)
         elif allowed is not None and not callable(allowed):
             listed = allowed
-        self._own = allowed is None
+        self._own = allowed is None or SAME_ORIGIN in listed
         self._any = "*" in listed
-        self._listed = frozenset(each for each in listed if not each.endswith("://*"))
-        self._schemes = tuple(each[:-1] for each in listed if each.endswith("://*"))
+        self._listed = listed
 
     def allows(self, request: Request) -> bool:
         """Whether this request may go on."""
@@ -45,11 +48,11 @@ class Origins:
         origin = request.headers.get("origin")
         if origin is None:
             return not self._required
-        if self._own:
-            return _host(origin) == request.headers.get("host", "").lower()
+        if self._own and _host(origin) == request.headers.get("host", "").lower():
+            return True
         if self._asked is not None:
             return _ask(self._asked, origin, request)
-        return origin in self._listed or bool(self._schemes and origin.startswith(self._schemes))
+        return is_listed(origin, self._listed)
 
     def headers(self, request: Request) -> list[tuple[str, str]]:
         """The CORS headers of the answer to a request that is allowed."""
@@ -72,6 +75,13 @@ class Origins:
                 headers.append(("Access-Control-Allow-Headers", wanted))
             headers.append(("Access-Control-Max-Age", "600"))
         return headers
+
+
+def is_listed(origin: str, listed: Sequence[str]) -> bool:
+    """Whether an origin is one of these; `app://*` among them is any of its scheme."""
+    return origin in listed or any(
+        each.endswith("://*") and origin.startswith(each[:-1]) for each in listed
+    )
 
 
 def _host(origin: str) -> str:

@@ -11,6 +11,9 @@ from server.engine.requests import BAD_REQUEST, Exchange, Headers, Response, Wai
 if TYPE_CHECKING:
     from server.engine.session import Session
 
+# python-engineio's client takes an answer with more packets for an attack, and is gone.
+_MOST_FOR_PYTHON = 16
+
 # How long a poll without anything to tell waits while its client tries a WebSocket.
 _PROBING_POLL_S = 0.1
 
@@ -24,6 +27,7 @@ class Polling(Waiter):
         "_headers",
         "_post",
         "_post_headers",
+        "_python",
         "_session",
         "_timer",
         "_waiting",
@@ -38,6 +42,7 @@ class Polling(Waiter):
         self._waiting: Exchange | None = None
         self._headers: Headers = ()
         self._gzip = False
+        self._python = False
         self._post: Exchange | None = None
         self._post_headers: Headers = ()
         self._timer: asyncio.TimerHandle | None = None
@@ -50,6 +55,7 @@ class Polling(Waiter):
             return False
         self._headers = headers
         self._gzip = self._session.server.compresses(exchange.request)
+        self._python = exchange.request.is_from_python
         if self._buffer:
             self._waiting = exchange
             self.flush()
@@ -63,16 +69,18 @@ class Polling(Waiter):
     def send(self, message: Message | bytes) -> None:
         """Tell with the next answer."""
         self._buffer.append(message)
-        self.buffered += len(message if isinstance(message, bytes) else message.polled)
+        self.buffered += _size(message)
         if self._waiting is not None:
             self.flush()
 
     def flush(self) -> None:
-        """Answer the GET that waits with everything there is."""
-        packets = [each if isinstance(each, bytes) else each.polled for each in self._buffer]
-        self._buffer = []
-        self.buffered = 0
-        self._answer(SEPARATOR.join(packets))
+        """Answer the GET that waits with everything there is, as far as its client can take it."""
+        taken, self._buffer = self._buffer, []
+        if self._python:
+            most = _as_python_takes(taken)
+            taken, self._buffer = taken[:most], taken[most:]
+        self.buffered = sum(map(_size, self._buffer))
+        self._answer(SEPARATOR.join(map(_polled, taken)))
 
     def _end_soon(self) -> None:
         # The client is about to change to a WebSocket and waits for its last poll to end. It
@@ -100,6 +108,11 @@ class Polling(Waiter):
         if exchange is self._waiting:
             self._waiting = None
             self._session.poll_lost()
+
+    @property
+    def waiting(self) -> bool:
+        """Whether a GET waits; then nothing is buffered."""
+        return self._waiting is not None
 
     # The POST.
 
@@ -139,5 +152,28 @@ class Polling(Waiter):
 
     def close(self, packet: str = CLOSE) -> None:
         """The session is over: nobody is left waiting."""
+        if self._python and self._session.server.draining and self._waiting is not None:
+            # python-engineio's client takes CLOSE for being thrown out, and an error for a
+            # reason to come back.
+            exchange, self._waiting = self._waiting, None
+            exchange.respond(Response(503, b"going away", headers=self._headers))
         self.end(packet)
         self.resume_reading()
+
+
+def _polled(packet: Message | bytes) -> bytes:
+    return packet if isinstance(packet, bytes) else packet.polled
+
+
+def _size(packet: Message | bytes) -> int:
+    return len(_polled(packet))
+
+
+def _as_python_takes(packets: list[Message | bytes]) -> int:
+    """How many of these python-engineio's client takes in one answer; at least one."""
+    room = _MOST_FOR_PYTHON
+    for number, packet in enumerate(packets):
+        room -= 1 if isinstance(packet, bytes) else len(packet.parts)
+        if room < 0:
+            return max(1, number)
+    return len(packets)

@@ -29,6 +29,7 @@ REASONS = {
     426: "Upgrade Required",
     429: "Too Many Requests",
     431: "Request Header Fields Too Large",
+    503: "Service Unavailable",
 }
 
 
@@ -62,6 +63,11 @@ class Request:
         self.query: dict[str, str] = {}
         for name, value in parse_qsl(query_string, keep_blank_values=True, max_num_fields=100):
             self.query.setdefault(name, value)
+
+    @property
+    def is_from_python(self) -> bool:
+        """Whether this is python-engineio's client, as aiohttp and requests say of themselves."""
+        return "python" in self.headers.get("user-agent", "").lower()
 
     def environ(self, address: str) -> dict[str, Any]:
         """The WSGI-like dict that python-socketio's connect handlers are given."""

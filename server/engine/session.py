@@ -9,7 +9,6 @@ from server.engine import eager
 from server.engine.frames import NORMAL
 from server.engine.packets import (
     CLOSE,
-    CLOSE_PACKET,
     MESSAGE,
     NOOP,
     PING_FRAME,
@@ -108,6 +107,11 @@ class Session:
     @property
     def upgraded(self) -> bool:
         return isinstance(self._transport, WebSocket)
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a WebSocket that is not closed on both sides."""
+        return isinstance(self._transport, WebSocket) and self._transport.transport is not None
 
     @property
     def closed(self) -> bool:
@@ -336,7 +340,7 @@ class Session:
             self.upgrade = None
         if isinstance(self._transport, WebSocket):
             self._transport.close(code, text)
-        elif reason == SERVER_DISCONNECT and self._transport.buffered:
+        elif reason == SERVER_DISCONNECT and not self._transport.waiting:
             self.server.linger(self)
         else:
             self._transport.close(NOOP if reason == CLIENT_DISCONNECT else CLOSE)
@@ -349,7 +353,7 @@ class Session:
         """
         assert isinstance(self._transport, Polling)
         last = not self._transport.buffered
-        if last:
-            self._transport.send(CLOSE_PACKET)
         self._transport.get(exchange, headers)
+        if last:
+            self._transport.close()
         return last

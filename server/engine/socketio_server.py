@@ -341,6 +341,16 @@ class Server(socketio.AsyncServer):
         except Exception:
             self.logger.exception("the callback of an ack failed")
 
+    def _get_event_handler(self, event: Any, namespace: str, args: Any) -> Any:
+        if event != "*":
+            return super()._get_event_handler(event, namespace, args)
+        # A client's `*` is an event like others, not the name of the handler of all others.
+        if "*" in self.handlers.get(namespace, {}):
+            return self.handlers[namespace]["*"], (event, *args)
+        if "*" in self.handlers.get("*", {}):
+            return self.handlers["*"]["*"], (event, namespace, *args)
+        return None, args
+
     async def _trigger_event(self, event: str, namespace: str, *args: Any) -> Any:
         if event not in self.reserved_events:
             handler, args_ = self._get_event_handler(event, namespace, args)

@@ -5,11 +5,10 @@ import time
 from typing import Any
 
 import structlog
-from engineio.packet import CLOSE, NOOP, Packet
-from socketio import AsyncServer
 
 from events.base import Event
 from server.db import Transaction
+from server.engine import Server
 from server.metrics import COMMIT_TO_DELIVERY, EVENTS_DELIVERED
 from server.realtime.log import EventLog, LoggedEvent
 
@@ -18,7 +17,7 @@ log = structlog.get_logger(__name__)
 NAMESPACE = "/"
 
 
-class ClubSio(AsyncServer):
+class ClubSio(Server):
     """`emit` takes an `Event` of the catalogue besides what python-socketio takes.
 
     A durable event needs the transaction that makes it true, and is delivered by the relay
@@ -44,9 +43,8 @@ class ClubSio(AsyncServer):
             self._event_log.append(tx, event)
         else:
             payload = event.payload()
-            await self._tell(
-                event.wire_name(), event.room(), None if payload is None else json.loads(payload)
-            )
+            data = None if payload is None else json.loads(payload)
+            await self._tell(event.wire_name(), event.room(), data, volatile=True)
 
     async def deliver(self, event: LoggedEvent) -> None:
         """Send a durable event to this worker's sockets that belong to its audience."""
@@ -54,46 +52,17 @@ class ClubSio(AsyncServer):
         delay_s = max(0.0, time.time() - event.at.timestamp())
         COMMIT_TO_DELIVERY.observe(delay_s)
 
-    async def _tell(self, name: str, audience: str, data: Any) -> None:
+    async def _tell(
+        self, name: str, audience: str, data: Any, *, volatile: bool = False
+    ) -> None:
         room = None if audience == "all" else audience
         sockets = self.room_size(room)
         if sockets:
-            await super().emit(name, data, room=room)
+            await super().emit(name, data, room=room, volatile=volatile)
         # The last part of a name like balance:updated:7 is an id, which a metric must not hold.
         EVENTS_DELIVERED.labels(name.rstrip("0123456789").rstrip(":")).inc()
         log.info(f"emitted {name} to {audience}, {sockets} socket{'' if sockets == 1 else 's'}")
 
-    async def close_transport(self, sid: str) -> None:
-        """Close the connection under a socket; its client reconnects by itself."""
-        socket = self.eio.sockets.get(self.manager.eio_sid_from_sid(sid, NAMESPACE))
-        if socket is None:
-            return
-        # A client that polls has to fetch each for itself: it drops what comes in one answer with
-        # the end, and once the session is closed no poll is let in.
-        if not socket.upgraded:
-            await socket.queue.join()
-        await socket.send(Packet(CLOSE))
-        if not socket.upgraded:
-            await socket.queue.join()
-        await socket.close(wait=False, abort=True, reason=self.eio.reason.SERVER_DISCONNECT)
-
-    async def _handle_event(self, eio_sid: str, namespace: str, id: int | None, data: Any) -> None:
-        name, *arguments = data if isinstance(data, list) and data else (None,)
-        if not isinstance(name, str) or name == "*" or name in self.reserved_events:
-            # The handlers of the socket's own life hang beside those of commands: a client that
-            # sends `disconnect` would be taken off the list and keep its rooms for ever. Under
-            # a name that nobody has, it is refused as any unknown event is.
-            name = f"not a command: {name!r}"
-        await super()._handle_event(eio_sid, namespace, id, [name, *arguments])
-
-    async def _handle_eio_disconnect(self, eio_sid: str, reason: str) -> None:
-        await super()._handle_eio_disconnect(eio_sid, reason)
-        socket = self.eio.sockets.get(eio_sid)
-        if socket is not None and not socket.upgraded:
-            # A poll that waits when its client says goodbye would go on waiting, and some
-            # clients with it, until the next ping is due.
-            socket.queue.put_nowait(Packet(NOOP))
-
     def room_size(self, room: str | None) -> int:
         """How many sockets of this worker are in a room; None: all of them."""
-        return len(self.manager.rooms.get(NAMESPACE, {}).get(room, ()))
+        return int(self.manager.size(NAMESPACE, room))

@@ -11,11 +11,18 @@ from typing import Any
 import structlog
 
 from events.connection import AuthExpired
+from server.errors import ClubError
 from server.identity import SignedIn
 from server.metrics import SOCKETS_CONNECTED
-from server.realtime.sio import NAMESPACE, ClubSio
+from server.realtime.sio import ClubSio
 
 log = structlog.get_logger(__name__)
+
+
+class TooManySockets(ClubError):
+    status = 429
+    code = "too_many_sockets"
+    sentence = "This account has too many connections open."
 
 
 @dataclass(slots=True)
@@ -37,8 +44,9 @@ class Socket:
 class Sockets:
     """The sockets of this worker."""
 
-    def __init__(self, sio: ClubSio, *, grace_s: float) -> None:
+    def __init__(self, sio: ClubSio, *, grace_s: float, per_member: int) -> None:
         self._sio = sio
+        self._per_member = per_member
         self._grace_s = grace_s
         self._by_sid: dict[str, Socket] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -64,11 +72,6 @@ class Sockets:
             SOCKETS_CONNECTED.set(len(self._by_sid))
         return socket
 
-    def is_there(self, sid: str) -> bool:
-        """Whether the transport under a socket is still open."""
-        manager = self._sio.manager
-        return manager.eio_sid_from_sid(sid, NAMESPACE) in self._sio.eio.sockets
-
     def transport(self, socket: Socket) -> str:
         """`websocket` or `polling`, as it is now; the socket may have upgraded."""
         try:
@@ -77,10 +80,15 @@ class Sockets:
             return "none"
 
     async def identify(self, socket: Socket, who: SignedIn) -> None:
-        """Put the socket into the member's rooms and out of those of anybody else."""
+        """Put the socket into the member's rooms and out of those of anybody else.
+
+        Raises: TooManySockets.
+        """
         if self._by_sid.get(socket.sid) is not socket:
             # It left while its token was looked at.
             return
+        if socket.who is None or socket.who.member.id != who.member.id:
+            self._check_room_for(who.member.id)
         before = set(socket.who.member.rooms()) if socket.who else set()
         after = set(who.member.rooms())
         for room in before - after:
@@ -89,6 +97,11 @@ class Sockets:
             await self._sio.enter_room(socket.sid, room)
         socket.who = who
         self._at_expiry(socket)
+
+    def _check_room_for(self, member_id: int) -> None:
+        # Those of this member, whatever the role: user:{id} is everybody's first room.
+        if self._sio.room_size(f"user:{member_id}") >= self._per_member:
+            raise TooManySockets()
 
     async def forget(self, socket: Socket) -> None:
         """Take the socket out of every member's rooms; it stays as an anonymous one."""

@@ -47,9 +47,9 @@ class Commands:
 def refuse_unknown(app: web.Application) -> None:
     """Answer events that nobody handles, instead of silence."""
 
-    async def unknown(event: str, sid: str, *args: Any) -> dict[str, Any]:
+    async def unknown(event: str | int, sid: str, *args: Any) -> dict[str, Any]:
         request_id = secrets.token_hex(8)
-        log.info("unknown event", event_name=event[:100], sid=sid, request_id=request_id)
+        log.info("unknown event", event_name=str(event)[:100], sid=sid, request_id=request_id)
         return UnknownEvent().envelope(request_id)
 
     app[SIO].on("*", unknown)

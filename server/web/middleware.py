@@ -12,6 +12,7 @@ from aiohttp import hdrs, web
 from aiohttp.http import HttpProcessingError
 
 from server.config import Config
+from server.engine import is_listed
 from server.errors import ClubError, Draining, InternalError, NotFound, Unavailable
 from server.keys import ADDRESS, AUTH, CLAIMS, CONFIG, LIFECYCLE, REQUEST_ID
 from server.metrics import HTTP_REQUESTS
@@ -60,14 +61,13 @@ class BadRequest(ClubError):
     sentence = "The request could not be read."
 
 
-def caller_address(request: web.Request, config: Config) -> str:
+def caller_address(peer: str, forwarded: str, config: Config) -> str:
     """Who calls: the peer, or what trusted proxies say of it.
 
     X-Forwarded-For is read from the right: each trusted proxy vouches for the address before
     its own. What stands left of the first stranger is anybody's claim.
     """
-    peer = request.remote or ""
-    hops = [h.strip() for h in ",".join(request.headers.getall("X-Forwarded-For", [])).split(",")]
+    hops = [hop.strip() for hop in forwarded.split(",")]
     address = peer
     while _is_trusted(address, config) and hops:
         hop = hops.pop()
@@ -98,7 +98,8 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
     given = request.headers.get("X-Request-ID", "")
     request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
     request[REQUEST_ID] = request_id
-    request[ADDRESS] = caller_address(request, request.app[CONFIG])
+    forwarded = ",".join(request.headers.getall("X-Forwarded-For", []))
+    request[ADDRESS] = caller_address(request.remote or "", forwarded, request.app[CONFIG])
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(request_id=request_id)
     if request.path == _TRANSPORT:
@@ -175,7 +176,7 @@ async def cors(request: web.Request, handler: Handler) -> web.StreamResponse:
     if request.path == _TRANSPORT:
         return await handler(request)
     origin = request.headers.get(hdrs.ORIGIN)
-    allowed = origin is not None and origin in request.app[CONFIG].cors_origins
+    allowed = origin is not None and is_listed(origin, request.app[CONFIG].cors_origins)
     if (
         allowed
         and request.method == hdrs.METH_OPTIONS

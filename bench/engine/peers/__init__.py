@@ -1,0 +1,1 @@
+"""The servers under measurement: the same small application on each engine."""
