@@ -73,8 +73,10 @@ async function play({ name, url, transports, settles }) {
   expect("another session", socket.id !== first);
   expect("text after the restart", (await ask("echo", TEXT)) === TEXT);
   expect("bytes after the restart", isBytes(await ask("echo", BYTES)));
-  say({ name, back: true });
+  const closed = within("close", (resolve) => socket.io.engine.once("close", resolve));
   socket.disconnect();
+  await closed;
+  say({ name, back: true });
 }
 
 await Promise.all(
