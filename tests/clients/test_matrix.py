@@ -43,7 +43,7 @@ CLIENTS = {
 _SETTLED, _BACK = "settled", "back"
 
 # The clients give up each step for themselves, and say which; this ends a test that hangs.
-_PATIENCE_S = 120.0
+_PATIENCE_S = 180.0
 
 
 def _node() -> str:
