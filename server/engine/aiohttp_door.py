@@ -28,7 +28,14 @@ async def handle(server: "EngineServer", request: web.Request) -> web.StreamResp
         return _response(refusal)
     body = b""
     if request.method == "POST":
-        whole = await _body(request, server.limits.max_http_buffer_size)
+        refusal = server.expect_body(asked)
+        if refusal is not None:
+            return _response(refusal)
+        try:
+            whole = await _body(request, server.limits.max_http_buffer_size)
+        except (ConnectionError, web.RequestPayloadError):
+            server.body_lost(asked)
+            raise
         if whole is None:
             return _response(server.too_big(asked))
         body = whole
@@ -92,6 +99,10 @@ class _AiohttpExchange(Exchange):
     def respond(self, response: Response) -> None:
         if not self.answer.done():
             self.answer.set_result(_response(response))
+
+    @property
+    def gone(self) -> bool:
+        return self._http.transport is None or self._http.transport.is_closing()
 
     def parked(self, waiter: Waiter | None) -> None:
         self._waiter = waiter

@@ -115,6 +115,19 @@ class EngineServer(engineio.AsyncServer):
         headers = self.headers(request) if status != 403 else self.bare_headers()
         return error(status, problem, headers)
 
+    def expect_body(self, request: Request) -> Response | None:
+        """A POST that `refuse` had nothing against is about to be read. Returns why not."""
+        session = self._live(request.query.get("sid", ""))
+        if session is None or session.upgraded or session.may_post():
+            return None
+        return error(400, BAD_REQUEST, self.headers(request))
+
+    def body_lost(self, request: Request) -> None:
+        """The client hung up in the middle of a POST: nobody knows what it has said."""
+        session = self._live(request.query.get("sid", ""))
+        if session is not None and session.expects_body:
+            session.close(TRANSPORT_ERROR)
+
     def _problem(self, request: Request) -> tuple[int, str] | None:
         if not self._origins.allows(request):
             self.counters.refused_origins += 1
@@ -129,12 +142,15 @@ class EngineServer(engineio.AsyncServer):
         if "j" in request.query:
             # JSONP, which no client of this revision needs.
             return BAD_REQUEST
+        sid = request.query.get("sid")
+        problem = self._problem_with_handshake(request) if sid is None else None
+        if problem is not None:
+            return problem
         websocket = transport == "websocket"
         if websocket and request.headers.get("upgrade", "").lower() != "websocket":
             return BAD_REQUEST
-        sid = request.query.get("sid")
         if sid is None:
-            return self._problem_with_handshake(request)
+            return None
         if request.method not in ("GET", "POST") or (websocket and request.method != "GET"):
             return BAD_REQUEST
         session = self._live(sid)
@@ -212,6 +228,9 @@ class EngineServer(engineio.AsyncServer):
     def too_big(self, request: Request) -> Response:
         """The answer to a body over the cap; its session lives."""
         self.counters.too_big += 1
+        session = self._live(request.query.get("sid", ""))
+        if session is not None:
+            session.expects_body = False
         return Response(413, b"too big", headers=self.headers(request))
 
     # The handshake.

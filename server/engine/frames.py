@@ -31,7 +31,9 @@ _SHORT_HEADERS = {
 _INTEGER_MAX = 512
 
 # Times a mask, the entry n gives that mask n times in a row.
-_REPEAT = tuple(int.from_bytes(b"\x01\0\0\0" * words, "little") for words in range(130))
+_REPEAT = tuple(
+    int.from_bytes(b"\x01\0\0\0" * words, "little") for words in range(_INTEGER_MAX // 4 + 1)
+)
 
 # The entry k maps every byte to itself XOR k.
 _XOR = tuple(bytes(byte ^ key for byte in range(256)) for key in range(256))
@@ -99,10 +101,10 @@ class FrameReader:
 
     `max_size` is in bytes of payload, `max_fragments` in frames; both for one message.
 
-    *Invariants.* Between two feeds at most `max_size` bytes of payload are kept, one header (14
-    bytes) and one control frame (131 bytes). A frame that would break a bound is refused when its
-    header is read. The work is linear in the bytes fed, however they are cut. An idle reader, which
-    has nothing half read, keeps its two bounds only.
+    *Invariants.* Between two feeds at most `max_size` bytes of payload are kept, and a header or a
+    control frame that is not whole (130 bytes). A frame that would break a bound is refused when
+    its header is read. The work is linear in the bytes fed, however they are cut. An idle reader,
+    which has nothing half read, keeps its two bounds only.
     """
 
     __slots__ = ("_max_size", "_max_fragments", "_partial")
@@ -139,7 +141,7 @@ class FrameReader:
                     return ((TEXT, number.to_bytes(words << 2, "little")[4 : size - 2].decode()),)
                 except UnicodeDecodeError:
                     pass
-        elif 133 < size < 65544 and data[0] == 0x81 and data[1] == 0xFE:
+        elif size > 133 and data[0] == 0x81 and data[1] == 0xFE:
             if data[2] << 8 | data[3] == size - 8 <= self._max_size:
                 try:
                     return ((TEXT, unmask(data[8:], data[4:8]).decode()),)
@@ -243,7 +245,8 @@ def _check_close(payload: bytes) -> None:
     """§5.5.1, §7.4."""
     if not payload:
         return
-    if len(payload) == 1 or int.from_bytes(payload[:2], "big") not in _CLOSE_CODES:
+    # Half a code is below all that are valid.
+    if int.from_bytes(payload[:2], "big") not in _CLOSE_CODES:
         raise FrameError(PROTOCOL_ERROR, "an invalid close code")
     try:
         payload[2:].decode()

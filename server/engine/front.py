@@ -178,6 +178,8 @@ class Connection(asyncio.Protocol, Exchange):
     def connection_lost(self, exc: Exception | None) -> None:
         self._leave()
         self._transport = None
+        if self.request is not None and (self._expects is not None or self._parser is not None):
+            self._front.server.body_lost(self.request)
         waiter, self._waiter = self._waiter, None
         if waiter is not None:
             waiter.exchange_lost(self)
@@ -276,6 +278,8 @@ class Connection(asyncio.Protocol, Exchange):
         refusal = server.refuse(request)
         if refusal is None and int(length) > server.limits.max_http_buffer_size:
             refusal = server.too_big(request)
+        if refusal is None and request.method == "POST":
+            refusal = server.expect_body(request)
         if refusal is not None:
             if has_body:
                 self._refuse(refusal)
@@ -405,6 +409,10 @@ class Connection(asyncio.Protocol, Exchange):
         rest, self._buffer = self._buffer, b""
         transport.write(response)
         return transport, rest
+
+    @property
+    def gone(self) -> bool:
+        return self._transport is None
 
     def parked(self, waiter: Waiter | None) -> None:
         self._waiter = waiter

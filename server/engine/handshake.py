@@ -70,6 +70,6 @@ def _names(value: str, token: str) -> bool:
 
 def _is_key(value: str) -> bool:
     try:
-        return len(value) == 24 and len(base64.b64decode(value, validate=True)) == 16
+        return len(base64.b64decode(value, validate=True)) == 16
     except ValueError:
         return False

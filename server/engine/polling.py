@@ -68,6 +68,10 @@ class Polling(Waiter):
 
     def send(self, message: Message | bytes) -> None:
         """Tell with the next answer."""
+        if self._waiting is not None and self._waiting.gone:
+            # aiohttp does not say so by itself.
+            self.exchange_lost(self._waiting)
+            return
         self._buffer.append(message)
         self.buffered += _size(message)
         if self._waiting is not None:

@@ -126,6 +126,11 @@ class Exchange(ABC):
         None: the client has gone.
         """
 
+    @property
+    @abstractmethod
+    def gone(self) -> bool:
+        """Whether the client has hung up, as far as this door can see."""
+
     @abstractmethod
     def parked(self, waiter: "Waiter | None") -> None:
         """Who is told if the client goes before it is answered."""

@@ -56,6 +56,7 @@ class Session:
         "client",
         "connect_timer",
         "data",
+        "expects_body",
         "others",
         "partial",
         "request",
@@ -87,6 +88,8 @@ class Session:
         #: python-engineio's user session, made when it is asked for.
         self.data: dict[Any, Any] | None = None
         self.request: Request | None = None
+        #: A POST's head was read, and its body was not.
+        self.expects_body = False
         self.connect_timer: asyncio.TimerHandle | None = None
         self.client: Any = None
         self.others: dict[str, Any] | None = None
@@ -161,8 +164,8 @@ class Session:
             self._schedule_ping(self.server.loop.time())
         elif kind == CLOSE:
             self.close(CLIENT_DISCONNECT)
-        elif kind == "" or kind not in "056":
-            # A client of revision 4 does not ping; OPEN, UPGRADE and NOOP do no harm.
+        elif kind != NOOP:
+            # A client of revision 4 does not ping, and upgrades on the WebSocket on trial.
             raise PacketError(f"an unexpected packet: {packet[:20]!r}")
 
     def _message(self, data: str | bytes) -> None:
@@ -296,15 +299,21 @@ class Session:
             self.close(TRANSPORT_ERROR)
             exchange.respond(error(400, BAD_REQUEST, headers))
 
+    def may_post(self) -> bool:
+        """A POST begins. False: another one has not ended, and so the session does."""
+        assert isinstance(self._transport, Polling)
+        if self.expects_body or self._transport.posting:
+            self.server.logger.info("session %s: a second POST while one is there", self.sid)
+            self.close(TRANSPORT_ERROR)
+            return False
+        self.expects_body = True
+        return True
+
     def post(self, exchange: Exchange, body: bytes, headers: Headers) -> None:
         """What the client sends."""
         assert isinstance(self._transport, Polling)
         polling = self._transport
-        if polling.posting:
-            self.server.logger.info("session %s: a second POST while one waits", self.sid)
-            self.close(TRANSPORT_ERROR)
-            exchange.respond(error(400, BAD_REQUEST, headers))
-            return
+        self.expects_body = False
         polling.hold_post(exchange, headers)
         try:
             for packet in decode_payload(body):

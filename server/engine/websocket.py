@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 SLOW_CONSUMER = 4008
 
 
+_ROOM_FOR_PONGS = 65_536
+
 #: Why a connection ended, in python-engineio's words.
 TRANSPORT_CLOSE = "transport close"
 TRANSPORT_ERROR = "transport error"
@@ -96,8 +98,8 @@ class WebSocket(asyncio.Protocol):
 
     def _answer_ping(self, payload: str | bytes) -> None:
         assert isinstance(payload, bytes)
-        # One who sends PINGs and reads no PONGs would fill the buffer.
-        if self.transport is not None and not self.transport.get_write_buffer_size():
+        # One who sends PINGs and reads no PONGs must not fill the buffer.
+        if self.transport is not None and self.buffered < _ROOM_FOR_PONGS:
             self.transport.write(frame(PONG, payload))
 
     def _client_closes(self, payload: str | bytes) -> None:

@@ -1,7 +1,7 @@
 """The other side of `server.engine.frames`: a client's frames, made and read without it."""
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import cycle
 from operator import xor
 from typing import Any
@@ -46,6 +46,45 @@ def client_frame(
     return head + mask + bytes(map(xor, payload, cycle(mask)))
 
 
+def frames_of(data: bytes) -> Iterator[tuple[int, bool, int, int]]:
+    """`(opcode, final, length, end)` of each frame whose header and mask's place are there.
+
+    Only where frames end is looked at; `end` may be beyond the data.
+    """
+    position = 0
+    while len(data) >= position + 2:
+        first, length = data[position], data[position + 1] & 0x7F
+        longer = {126: 2, 127: 8}.get(length, 0)
+        start = position + 2 + longer
+        if len(data) < start:
+            return
+        if longer:
+            length = int.from_bytes(data[start - longer : start], "big")
+        position = start + 4 + length
+        yield first & 0x0F, first >= 0x80, length, position
+
+
+def breach_of_bounds(data: bytes, max_size: int, max_fragments: int) -> tuple[int, int] | None:
+    """`(number told before, close code)` of the first frame over a bound, if all else is sound."""
+    told = size = fragments = 0
+    for opcode, final, length, end in frames_of(data):
+        if opcode < Opcode.CLOSE:
+            if length >> 63:
+                # Not big but wrong (§5.2).
+                return None
+            size, fragments = size + length, fragments + 1
+            if size > max_size:
+                return told, 1009
+            if fragments > max_fragments:
+                return told, 1008
+            if final:
+                size = fragments = 0
+        if opcode == Opcode.CLOSE and end <= len(data):
+            return None
+        told += final
+    return None
+
+
 def cut(data: bytes, places: Iterable[int]) -> list[bytes]:
     """The same bytes in pieces, none of them empty."""
     edges = sorted({0, len(data), *(place for place in places if 0 < place < len(data))})
@@ -54,7 +93,10 @@ def cut(data: bytes, places: Iterable[int]) -> list[bytes]:
 
 def read(reader: FrameReader, *chunks: bytes) -> list[Read]:
     """All that comes of these chunks. Raises: FrameError."""
-    return [each for chunk in chunks for each in reader.feed(chunk)]
+    seen = [each for chunk in chunks for each in reader.feed(chunk)]
+    for opcode, payload in seen:
+        assert type(payload) is (str if opcode == Opcode.TEXT else bytes)
+    return seen
 
 
 def outcome(reader: FrameReader, chunks: Iterable[bytes]) -> tuple[list[Read], int | None]:
@@ -64,8 +106,8 @@ def outcome(reader: FrameReader, chunks: Iterable[bytes]) -> tuple[list[Read], i
         for chunk in chunks:
             for each in reader.feed(chunk):
                 seen.append(each)
-                if each[0] == Opcode.CLOSE:
-                    return seen, None
+            if seen and seen[-1][0] == Opcode.CLOSE:
+                break
     except FrameError as error:
         return seen, error.code
     return seen, None
@@ -115,7 +157,16 @@ def assert_bounded(reader: FrameReader, max_size: int) -> None:
     """Neither what is kept nor the memory for it is over the bound."""
     held = _held(reader)
     assert _payload(held) <= max_size + BESIDES
-    assert sum(map(sys.getsizeof, held)) <= (max_size + BESIDES) * 9 / 8 + _OBJECTS
+    assert _memory(held) <= (max_size + BESIDES) * 9 / 8 + _OBJECTS
+
+
+def memory(reader: FrameReader) -> int:
+    """Bytes of a reader and all that it holds."""
+    return _memory(_held(reader))
+
+
+def _memory(held: list[object]) -> int:
+    return sum(map(sys.getsizeof, held))
 
 
 def _payload(held: list[object]) -> int:

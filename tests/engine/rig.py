@@ -18,6 +18,9 @@ from tests.engine.raw_websocket import RawWebSocket
 DOORS = ("aiohttp", "front")
 TRANSPORTS = ("polling", "websocket")
 
+# Most clients of a test go without a word, and a stop waits so long for their last poll.
+_SHORT = {"close_timeout": 0.3}
+
 
 class Rig:
     """A running server. Clients it made are closed with it."""
@@ -65,6 +68,7 @@ class Rig:
             yield rig
         finally:
             await rig.leave()
+            await engine.shutdown()
             await runner.cleanup()
 
     async def leave(self) -> None:
@@ -121,7 +125,7 @@ class Rig:
 
 def echo_server(**options: Any) -> Any:
     """Engine.IO alone: every message comes back. `goodbyes` gets the reason of each end."""
-    eio = EngineServer(**options)
+    eio = EngineServer(**_SHORT | options)
     goodbyes: asyncio.Queue[str] = asyncio.Queue()
     eio.goodbyes = goodbyes
 
@@ -142,7 +146,7 @@ def chat_server(**options: Any) -> Any:
     a newcomer is told what they said in CONNECT (`auth`), `message` comes back as `message-back`,
     and `message-with-ack` as the ack. `goodbyes` gets the reason of each end.
     """
-    sio = make_server(**options)
+    sio = make_server(**_SHORT | options)
     goodbyes: asyncio.Queue[str] = asyncio.Queue()
     sio.goodbyes = goodbyes
 
@@ -171,7 +175,7 @@ def chat_server(**options: Any) -> Any:
 
 def quiet_server(**options: Any) -> Any:
     """Socket.IO whose newcomers hear nothing but CONNECT; a test gives it what it needs."""
-    sio = make_server(**options)
+    sio = make_server(**_SHORT | options)
     goodbyes: asyncio.Queue[str] = asyncio.Queue()
     sio.goodbyes = goodbyes
 
