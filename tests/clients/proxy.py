@@ -66,7 +66,10 @@ class Proxy:
                 raise end
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._tasks.append(asyncio.create_task(_Connection(self, reader, writer).carry()))
+        task = asyncio.create_task(_Connection(self, reader, writer).carry())
+        # Here, and not in the task: one that is cancelled at once has never begun.
+        task.add_done_callback(lambda _: writer.close())
+        self._tasks.append(task)
 
 
 class _Connection:
@@ -85,7 +88,6 @@ class _Connection:
                 "127.0.0.1", self._proxy.port
             )
         except ConnectionError:
-            self._to_client.close()
             return
         directions = [asyncio.create_task(self._requests()), asyncio.create_task(self._answers())]
         try:
@@ -94,7 +96,6 @@ class _Connection:
             for task in directions:
                 task.cancel()
             ends = await asyncio.gather(*directions, return_exceptions=True)
-            self._to_client.close()
             self._to_server.close()
         for end in ends:
             # An end in the middle of something is an end, too.
