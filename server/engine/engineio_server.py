@@ -431,17 +431,21 @@ class EngineServer(engineio.AsyncServer):
             await asyncio.wait(handlers)
 
     async def shutdown(self) -> None:
-        """Refuse new sessions, close all there are, and let their handlers end.
+        """Refuse new sessions, close all there are, and let all handlers end.
 
         Takes `close_timeout` seconds at most: so long clients may fetch what waits for them and
-        close their side.
+        close their side, and handlers may run.
         """
         self.draining = True
         closing = list(self.sockets.values())
         try:
             async with asyncio.timeout(self.limits.close_timeout):
                 await self._close(closing, GOING_AWAY)
-                while self._lingering or any(session.connected for session in closing):
+                while (
+                    self.tasks
+                    or self._lingering
+                    or any(session.connected for session in closing)
+                ):
                     await asyncio.sleep(_LOOK_S)
         except TimeoutError:
             self.logger.info("clients that did not leave were cut off")

@@ -133,6 +133,10 @@ class Session:
         self.server.wheel.set(self, self._due)
 
     def on_deadline(self, now: float) -> None:
+        if self._backlog is not None:
+            # It is we who do not read: its answer may lie there.
+            self._schedule_ping(now)
+            return
         if self._pinged:
             self.server.counters.ping_timeouts += 1
             self.close(PING_TIMEOUT)
