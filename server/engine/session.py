@@ -43,7 +43,7 @@ OPENING, OPEN, CLOSED = range(3)
 class Session:
     """One client. There may be 100,000 of them: slots, and nothing that is not needed.
 
-    `client` and `others` belong to the layer above: what it knows of this client.
+    `client`, `others`, `partial`, `arrival` and `refused` belong to the layer above.
     """
 
     __slots__ = (
@@ -53,12 +53,14 @@ class Session:
         "_slow",
         "_transport",
         "address",
+        "arrival",
         "client",
         "connect_timer",
         "data",
         "expects_body",
         "others",
         "partial",
+        "refused",
         "request",
         "running",
         "server",
@@ -92,6 +94,9 @@ class Session:
         #: A POST's head was read, and its body was not.
         self.expects_body = False
         self.connect_timer: asyncio.TimerHandle | None = None
+        #: The flood gate's memory, and how many more it has refused than let through.
+        self.arrival = 0.0
+        self.refused = 0
         self.client: Any = None
         self.others: dict[str, Any] | None = None
         self.partial: Any = None

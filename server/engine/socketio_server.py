@@ -15,7 +15,7 @@ from socketio.exceptions import ConnectionRefusedError as Refused
 from server.engine.engineio_server import EngineServer
 from server.engine.frames import POLICY
 from server.engine.limits import Rate
-from server.engine.manager import CONNECTED, LEAVING, PENDING, Client, Manager, adopt
+from server.engine.manager import CONNECTED, PENDING, Client, Manager, adopt
 from server.engine.packets import Message, PacketError
 from server.engine.session import CLOSED, Session
 from server.engine.socketio_packets import (
@@ -127,6 +127,11 @@ class Server(socketio.AsyncServer):
         self._expect_connect(self.eio.sockets[eio_sid])
 
     def _expect_connect(self, session: Session) -> None:
+        """Close the session unless it joins something in time; one that is in is let be."""
+        if session.state == CLOSED or any(self.manager.clients_of(session)):
+            return
+        if session.connect_timer is not None:
+            session.connect_timer.cancel()
         session.connect_timer = self.eio.loop.call_later(
             self.eio.limits.connect_timeout, self._no_connect, session
         )
@@ -164,14 +169,14 @@ class Server(socketio.AsyncServer):
                 # Thrown out of the namespace while this was on its way.
                 return
             raise PacketError(f"not connected to {namespace[:50]!r}")
+        if client.state == PENDING:
+            raise PacketError("a packet before the namespace was joined")
         if packet.type == DISCONNECT:
             session.run(self._leave(session, client))
         elif packet.type in (ACK, BINARY_ACK):
             session.run(self._take_ack(client, packet))
         elif client.state == CONNECTED:
             self._take_event(session, client, packet.id, packet.data)
-        elif client.state == PENDING:
-            raise PacketError("an event before the namespace was joined")
 
     def _take_connect(self, session: Session, namespace: str, auth: Any) -> None:
         if not self._is_known(namespace):
@@ -180,6 +185,11 @@ class Server(socketio.AsyncServer):
             return
         if self._client(session, namespace) is not None:
             raise PacketError("a second CONNECT")
+        if not self._admit(session):
+            # A connect handler costs more than most events: joining is no way around the bound.
+            if session.state != CLOSED:
+                self._send(session, CONNECT_ERROR, namespace, {"message": RATE_LIMITED})
+            return
         if session.connect_timer is not None:
             session.connect_timer.cancel()
             session.connect_timer = None
@@ -221,12 +231,11 @@ class Server(socketio.AsyncServer):
             else:
                 self._send(session, CONNECT_ERROR, namespace, refusal)
             await self.manager.disconnect(sid, namespace, ignore_queue=True)
-            if session.state != CLOSED and session.client is None:
-                self._expect_connect(session)
+            self._expect_connect(session)
         elif session.state == CLOSED:
             # It left while its handler ran: the handler is told, as it would be a moment later.
             self.manager.settle(sid, namespace)
-            await self._handle_disconnect(eio_sid, namespace, self.reason.TRANSPORT_CLOSE)
+            await self._part(sid, namespace, self.reason.TRANSPORT_CLOSE)
         elif not self.always_connect:
             self._welcome(session, namespace, sid)
 
@@ -262,21 +271,16 @@ class Server(socketio.AsyncServer):
 
     async def _leave(self, session: Session, client: Client) -> None:
         """The client's own DISCONNECT."""
-        await self._handle_disconnect(session.sid, client.namespace)
-        if session.state != CLOSED and session.client is None:
-            self._expect_connect(session)
+        await self._part(client.sid, client.namespace, self.reason.CLIENT_DISCONNECT)
+        self._expect_connect(session)
 
-    async def _handle_disconnect(
-        self, eio_sid: str, namespace: str, reason: str | None = None
-    ) -> None:
-        sid = self.manager.sid_from_eio_sid(eio_sid, namespace)
-        if sid is None or not self.manager.is_connected(sid, namespace):
+    async def _part(self, sid: str, namespace: str, reason: str) -> None:
+        """Tell the disconnect handler of a client, once, and forget it."""
+        if not self.manager.is_connected(sid, namespace):
             return
-        self.manager.pre_disconnect(sid, namespace=namespace)
+        self.manager.leave(sid, namespace)
         try:
-            await self._trigger_event(
-                "disconnect", namespace, sid, reason or self.reason.CLIENT_DISCONNECT
-            )
+            await self._trigger_event("disconnect", namespace, sid, reason)
         except Exception:
             self.logger.exception("the disconnect handler failed")
         finally:
@@ -288,21 +292,14 @@ class Server(socketio.AsyncServer):
         """Throw a client out of the namespace: it does not come back by itself."""
         client = self.manager.client(sid, namespace or "/")
         await super().disconnect(sid, namespace, ignore_queue)
-        if client is not None and client.state == LEAVING:
-            session = client.session
-            if session.others is None:
-                session.others = {}
-            session.others.setdefault(client.namespace, None)
-            if session.state != CLOSED and session.client is None:
-                self._expect_connect(session)
+        if client is not None:
+            self._expect_connect(client.session)
 
     async def _handle_eio_disconnect(self, eio_sid: str, reason: str) -> None:
         session = self.eio.sockets[eio_sid]
         session.partial = None
-        clients = [session.client, *(session.others or {}).values()]
-        for client in clients:
-            if client is not None:
-                await self._handle_disconnect(eio_sid, client.namespace, reason)
+        for client in list(self.manager.clients_of(session)):
+            await self._part(client.sid, client.namespace, reason)
         self.environ.pop(eio_sid, None)
 
     # Events and acks.
@@ -310,22 +307,25 @@ class Server(socketio.AsyncServer):
     def _take_event(
         self, session: Session, client: Client, id: int | None, data: Any
     ) -> None:
-        arrival = self._rate.admit(client.arrival, self.eio.loop.time())
-        if arrival is None:
-            self._refuse_event(session, client, id)
-            return
-        client.arrival = arrival
-        client.refused = 0
-        session.run(self._run_event(session, client, id, data))
+        if self._admit(session):
+            session.run(self._run_event(session, client, id, data))
+        elif id is not None and session.state != CLOSED:
+            self._acknowledge(client, [self._refusal()], id)
 
-    def _refuse_event(self, session: Session, client: Client, id: int | None) -> None:
+    def _admit(self, session: Session) -> bool:
+        """The flood gate. False: too many came; when it goes on, the session is closed."""
+        arrival = self._rate.admit(session.arrival, self.eio.loop.time())
+        if arrival is not None:
+            session.arrival = arrival
+            if session.refused:
+                session.refused -= 1
+            return True
         self.eio.counters.flood_refused += 1
-        client.refused += 1
-        if client.refused > self.eio.limits.events_burst:
+        session.refused += 1
+        if session.refused > self.eio.limits.events_burst:
             self.eio.counters.flood_closed += 1
             session.close(RATE_LIMITED, code=POLICY, text=RATE_LIMITED)
-        elif id is not None:
-            self._send(session, ACK, client.namespace, [self._refusal()], id)
+        return False
 
     async def _run_event(
         self, session: Session, client: Client, id: int | None, data: Any
@@ -340,9 +340,13 @@ class Server(socketio.AsyncServer):
                 arguments = list(answer)
             else:
                 arguments = [answer]
-            session.send(Message(*self.codec.encode(ACK, client.namespace, arguments, id)))
+            self._acknowledge(client, arguments, id)
         except Exception:
             self.logger.exception("the handler of %.100r failed", data[0])
+
+    def _acknowledge(self, client: Client, arguments: list[Any], id: int) -> None:
+        # Behind what is still held back for the client, as everything that is told later.
+        client.send(Message(*self.codec.encode(ACK, client.namespace, arguments, id)))
 
     async def _take_ack(self, client: Client, packet: Packet) -> None:
         try:
