@@ -4,6 +4,7 @@ Overridden are the ways in (`_handle_eio_message` and what it calls) and out (`_
 handlers, namespaces, rooms and acks stay python-socketio's.
 """
 
+import asyncio
 import inspect
 from collections.abc import Callable, Coroutine
 from types import CoroutineType
@@ -30,6 +31,7 @@ from server.engine.socketio_packets import (
 )
 
 RATE_LIMITED = "rate limited"
+_INTERNAL_ERROR = {"message": "Internal server error"}
 
 _NO_HANDLERS: dict[str, Any] = {}
 
@@ -226,11 +228,8 @@ class Server(socketio.AsyncServer):
         if not self.eio.keep_environ:
             self.environ.pop(eio_sid, None)
         if refusal is not None:
-            if self.always_connect:
-                self._send(session, DISCONNECT, namespace)
-            else:
-                self._send(session, CONNECT_ERROR, namespace, refusal)
             await self.manager.disconnect(sid, namespace, ignore_queue=True)
+            self._refuse(session, namespace, refusal)
             self._expect_connect(session)
         elif session.state == CLOSED:
             # It left while its handler ran: the handler is told, as it would be a moment later.
@@ -242,6 +241,16 @@ class Server(socketio.AsyncServer):
     def _welcome(self, session: Session, namespace: str, sid: str) -> None:
         self._send(session, CONNECT, namespace, {"sid": sid})
         self.manager.settle(sid, namespace)
+
+    def _refuse(self, session: Session, namespace: str, refusal: Any) -> None:
+        if self.always_connect:
+            self._send(session, DISCONNECT, namespace)
+            return
+        try:
+            self._send(session, CONNECT_ERROR, namespace, refusal)
+        except (TypeError, ValueError):
+            self.logger.exception("JSON cannot say why a client is refused")
+            self._send(session, CONNECT_ERROR, namespace, _INTERNAL_ERROR)
 
     async def _ask_to_connect(
         self, eio_sid: str, namespace: str, sid: str, auth: Any
@@ -262,9 +271,9 @@ class Server(socketio.AsyncServer):
             return refused.error_args
         except ConnectionRefusedError:
             return {"message": "Connection refused by server"}
-        except Exception:
+        except (Exception, asyncio.CancelledError):
             self.logger.exception("the connect handler failed")
-            return {"message": "Internal server error"}
+            return _INTERNAL_ERROR
         return Refused().error_args if success is False else None
 
     # Leaving.
@@ -279,6 +288,9 @@ class Server(socketio.AsyncServer):
         if not self.manager.is_connected(sid, namespace):
             return
         self.manager.leave(sid, namespace)
+        await self._say_goodbye(sid, namespace, reason)
+
+    async def _say_goodbye(self, sid: str, namespace: str, reason: str) -> None:
         try:
             await self._trigger_event("disconnect", namespace, sid, reason)
         except Exception:
@@ -290,10 +302,20 @@ class Server(socketio.AsyncServer):
         self, sid: str, namespace: str | None = None, ignore_queue: bool = False
     ) -> None:
         """Throw a client out of the namespace: it does not come back by itself."""
-        client = self.manager.client(sid, namespace or "/")
-        await super().disconnect(sid, namespace, ignore_queue)
-        if client is not None:
-            self._expect_connect(client.session)
+        namespace = namespace or "/"
+        client = self.manager.client(sid, namespace)
+        if ignore_queue:
+            is_here = self.manager.is_connected(sid, namespace)
+        else:
+            is_here = await self.manager.can_disconnect(sid, namespace)
+        if not is_here:
+            return
+        # What was told before comes before.
+        self.manager.release(client)
+        self._send(client.session, DISCONNECT, namespace)
+        self.manager.pre_disconnect(sid, namespace)
+        await self._say_goodbye(sid, namespace, self.reason.SERVER_DISCONNECT)
+        self._expect_connect(client.session)
 
     async def _handle_eio_disconnect(self, eio_sid: str, reason: str) -> None:
         session = self.eio.sockets[eio_sid]
@@ -365,7 +387,7 @@ class Server(socketio.AsyncServer):
         return None, args
 
     async def _trigger_event(self, event: str, namespace: str, *args: Any) -> Any:
-        if event not in self.reserved_events:
+        if event != "disconnect":
             handler = self.handlers.get(namespace, _NO_HANDLERS).get(event)
             if handler is None or event == "*":
                 handler, args = self._get_event_handler(event, namespace, args)
