@@ -19,7 +19,7 @@ from server.engine.frames import GOING_AWAY, NORMAL, POLICY, TEXT, frame
 from server.engine.handshake import accept
 from server.engine.limits import Callers, Counters, Limits
 from server.engine.origins import Origins
-from server.engine.packets import Message, PacketError, open_packet
+from server.engine.packets import CLOSE, Message, PacketError, open_packet
 from server.engine.requests import (
     BAD_METHOD,
     BAD_REQUEST,
@@ -89,7 +89,7 @@ class EngineServer(engineio.AsyncServer):
         )
         self._callers = Callers(self.limits)
         #: Sessions that are closed and have not fetched everything yet.
-        self._lingering: dict[str, Session] = {}
+        self._lingering: dict[str, tuple[Session, str]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         #: Set once the server stops: nobody new is let in.
         self.draining = False
@@ -220,8 +220,10 @@ class EngineServer(engineio.AsyncServer):
         lingering = self._lingering.get(sid)
         if lingering is None or exchange.request.method != "GET":
             exchange.respond(error(400, SID_UNKNOWN, headers))
-        elif lingering.last_poll(exchange, headers):
-            del self._lingering[sid]
+        else:
+            session, packet = lingering
+            if session.last_poll(exchange, headers, packet):
+                del self._lingering[sid]
 
     def headers(self, request: Request) -> Headers:
         """The headers of every answer to this request."""
@@ -413,9 +415,9 @@ class EngineServer(engineio.AsyncServer):
         finally:
             self._drop(session)
 
-    def linger(self, session: Session) -> None:
-        """Let a closed session fetch what it has not got, for a while."""
-        self._lingering[session.sid] = session
+    def linger(self, session: Session, packet: str) -> None:
+        """Let a closed session fetch what it has not got, and then this packet, for a while."""
+        self._lingering[session.sid] = session, packet
         self.loop.call_later(self.limits.close_timeout, self._lingering.pop, session.sid, None)
 
     # python-engineio's surface.
@@ -470,7 +472,7 @@ class EngineServer(engineio.AsyncServer):
                 await self._close(closing, GOING_AWAY)
                 while (
                     self.tasks
-                    or self._lingering
+                    or any(packet == CLOSE for _, packet in self._lingering.values())
                     or any(session.connected for session in closing)
                 ):
                     await asyncio.sleep(_LOOK_S)

@@ -36,6 +36,9 @@ SERVER_DISCONNECT = "server disconnect"
 PING_TIMEOUT = "ping timeout"
 SLOW = "slow consumer"
 
+# What ends the last poll, which may be on its way still; after other ends none is waited for.
+_TOLD_LATER = {SERVER_DISCONNECT: CLOSE, CLIENT_DISCONNECT: NOOP}
+
 # The life of a session: its connect handler runs; it lives; it has ended.
 OPENING, OPEN, CLOSED = range(3)
 
@@ -302,8 +305,9 @@ class Session:
 
     def probed(self) -> None:
         """The WebSocket carries: let the client end its poll."""
-        assert isinstance(self._transport, Polling)
-        self._transport.end(NOOP)
+        assert isinstance(self._transport, Polling) and self.upgrade is not None
+        if self._transport.waiting and self.upgrade.ends_poll():
+            self._transport.end(NOOP)
 
     def upgraded_to(self, websocket: WebSocket) -> None:
         self.upgrade = None
@@ -381,11 +385,11 @@ class Session:
             self.upgrade = None
         if isinstance(self._transport, WebSocket):
             self._transport.close(code, text)
-        elif reason == SERVER_DISCONNECT and not self._transport.waiting:
+        elif reason in _TOLD_LATER and not self._transport.waiting:
             self._transport.resume_reading()
-            self.server.linger(self)
+            self.server.linger(self, _TOLD_LATER[reason])
         else:
-            self._transport.close(NOOP if reason == CLIENT_DISCONNECT else CLOSE)
+            self._transport.close(_TOLD_LATER.get(reason, CLOSE))
         if sending:
             # The handler may send to others, whose end turns out by that: one after the other,
             # not one within the other.
@@ -393,8 +397,8 @@ class Session:
         else:
             self.server.ended(self, reason)
 
-    def last_poll(self, exchange: Exchange, headers: Headers) -> bool:
-        """A poll of a session that was closed: first what it has not got yet, then the end.
+    def last_poll(self, exchange: Exchange, headers: Headers, packet: str) -> bool:
+        """A poll of a session that was closed: first what it has not got yet, then `packet`.
 
         Returns whether that was the end.
         """
@@ -402,5 +406,5 @@ class Session:
         last = not self._transport.buffered
         self._transport.get(exchange, headers)
         if last:
-            self._transport.close()
+            self._transport.close(packet)
         return last
