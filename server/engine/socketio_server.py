@@ -54,6 +54,9 @@ class Server(socketio.AsyncServer):
         refusal: Callable[[], Any] = too_many_events,
         **options: Any,
     ) -> None:
+        if not options.get("async_handlers", True):
+            # One after another, each to its end: python-socketio's word for a bound of one.
+            options["max_handlers"] = 1
         super().__init__(
             client_manager=Manager() if client_manager is None else adopt(client_manager),
             serializer=serializer,

@@ -149,6 +149,8 @@ class WebSocket(asyncio.Protocol):
         self.listener = None
         if self._closer is None and self.transport is not None:
             self.transport.write(close_frame(code, reason))
+            # Its answer may lie behind what was not read while handlers were busy.
+            self.transport.resume_reading()
             self._abort_later()
 
     @property
