@@ -9,6 +9,7 @@ import inspect
 import logging
 import math
 from collections.abc import Callable, Coroutine
+from types import CoroutineType
 from typing import Any
 
 import engineio
@@ -53,6 +54,7 @@ class EngineServer(engineio.AsyncServer):
     Options are python-engineio's, those of `Limits`, and:
 
     `client_address`: a callable that says whose a request is (default: the peer's address);
+    `ready`: a callable that says whether new sessions are let in (default: always; else 503);
     `origin_required`: refuse requests without Origin, as native clients send them;
     `keep_environ`: keep the connect handler's environ for as long as the client is there.
     """
@@ -61,6 +63,7 @@ class EngineServer(engineio.AsyncServer):
         self,
         *,
         client_address: Callable[[Request], str] | None = None,
+        ready: Callable[[], bool] | None = None,
         origin_required: bool = False,
         keep_environ: bool = True,
         **options: Any,
@@ -79,6 +82,7 @@ class EngineServer(engineio.AsyncServer):
         self.wheel = Wheel(self.wheel_resolution)
         self.tasks: set[asyncio.Task[None]] = set()
         self._client_address = client_address
+        self._ready = ready
         self._origins = Origins(
             self.cors_allowed_origins,
             credentials=self.cors_credentials,
@@ -176,7 +180,7 @@ class EngineServer(engineio.AsyncServer):
                 request.headers.get("user-agent", "no User-Agent"),
             )
             return BAD_VERSION
-        return BAD_REQUEST if self.draining else None
+        return None
 
     def _live(self, sid: str) -> Session | None:
         session = self.sockets.get(sid)
@@ -242,6 +246,10 @@ class EngineServer(engineio.AsyncServer):
     # The handshake.
 
     def _open(self, exchange: Exchange, headers: Headers) -> None:
+        if self.draining or (self._ready is not None and not self._ready()):
+            later = ("Retry-After", "1")
+            exchange.respond(Response(503, b"not now", headers=[*headers, later]))
+            return
         request = exchange.request
         address = self._client_address(request) if self._client_address else request.peer
         wait = self._callers.enter(address, self.loop.time())
@@ -289,13 +297,13 @@ class EngineServer(engineio.AsyncServer):
 
     def _begin_websocket(self, session: Session, exchange: Exchange, accepted: bytes) -> None:
         websocket = WebSocket(session, self.limits)
-        taken = exchange.take(accepted)
+        opened = frame(TEXT, self._open_packet(session, upgrades=False).encode())
+        taken = exchange.take(accepted + opened)
         if taken is None:
             session.close(TRANSPORT_ERROR)
             return
         transport, rest = taken
         session.opened(self.loop.time())
-        transport.write(frame(TEXT, self._open_packet(session, upgrades=False).encode()))
         websocket.transport = transport
         session.begin(websocket)
         websocket.take(transport, rest, high_water=self.max_outgoing)
@@ -358,7 +366,7 @@ class EngineServer(engineio.AsyncServer):
         except Exception:
             self.logger.exception("message handler error")
             return
-        if inspect.isawaitable(outcome):
+        if outcome is not None and inspect.isawaitable(outcome):
             session.run(self._finish("message", outcome))
 
     async def _finish(self, what: str, outcome: Any) -> None:
@@ -376,6 +384,25 @@ class EngineServer(engineio.AsyncServer):
         if task is not None:
             self.tasks.add(task)
             task.add_done_callback(self.tasks.discard)
+
+    async def _trigger_event(self, event: str, *args: Any, run_async: bool = False) -> Any:
+        """python-engineio's, which asks at each call anew what kind of handler it has."""
+        if run_async:
+            return await super()._trigger_event(event, *args, run_async=True)
+        handler = self.handlers.get(event)
+        if handler is None:
+            return None
+        try:
+            try:
+                return await _outcome(handler, args)
+            except TypeError:
+                if event != "disconnect":
+                    raise
+                # A handler of python-engineio's older form, which takes no reason.
+                return await _outcome(handler, args[:1])
+        except Exception:
+            self.logger.exception("%s handler error", event)
+            return False if event == "connect" else None
 
     async def _forget(self, session: Session, reason: str) -> None:
         try:
@@ -448,3 +475,10 @@ class EngineServer(engineio.AsyncServer):
             self.logger.info("clients that did not leave were cut off")
         finally:
             self.wheel.stop()
+
+
+async def _outcome(handler: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+    outcome = handler(*arguments)
+    if type(outcome) is CoroutineType or inspect.isawaitable(outcome):
+        return await outcome
+    return outcome

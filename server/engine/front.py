@@ -142,6 +142,7 @@ class Connection(asyncio.Protocol, Exchange):
         "_keep_alive",
         "_parser",
         "_paused",
+        "_peer",
         "_transport",
         "_waiter",
         "request",
@@ -163,6 +164,7 @@ class Connection(asyncio.Protocol, Exchange):
         self._keep_alive = True
         self._in_head = True
         self._paused = False
+        self._peer: str | None = None
         self.tick = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -312,13 +314,15 @@ class Connection(asyncio.Protocol, Exchange):
         path, _, query = head.url.decode("ascii").partition("?")
         transport = self._transport
         assert transport is not None
-        peer = transport.get_extra_info("peername")
+        if self._peer is None:
+            peername = transport.get_extra_info("peername")
+            self._peer = peername[0] if peername else ""
         return Request(
             parser.get_method().decode(),
-            unquote(path),
+            unquote(path) if "%" in path else path,
             query,
             head.headers,
-            peer=peer[0] if peer else "",
+            peer=self._peer,
             secure=transport.get_extra_info("sslcontext") is not None,
             version=parser.get_http_version(),
         )
@@ -376,17 +380,18 @@ class Connection(asyncio.Protocol, Exchange):
         transport = self._transport
         if transport is None:
             return
-        head = [f"HTTP/1.1 {response.status} {REASONS[response.status]}"]
+        head = f"HTTP/1.1 {response.status} {REASONS[response.status]}\r\n"
         if response.status != 204:
-            head.append(f"Content-Type: {response.content_type}")
-            head.append(f"Content-Length: {len(response.body)}")
-        head += [f"{name}: {value}" for name, value in response.headers]
+            head += f"Content-Type: {response.content_type}\r\n"
+            head += f"Content-Length: {len(response.body)}\r\n"
+        for name, value in response.headers:
+            head += f"{name}: {value}\r\n"
         if not self._keep_alive:
-            head.append("Connection: close")
+            head += "Connection: close\r\n"
         elif request is not None and request.version == "1.0":
-            head.append("Connection: keep-alive")
+            head += "Connection: keep-alive\r\n"
         body = b"" if request is not None and request.method == "HEAD" else response.body
-        transport.write("\r\n".join(head).encode("latin-1") + b"\r\n\r\n" + body)
+        transport.write(f"{head}\r\n".encode("latin-1") + body)
         if not self._keep_alive:
             self._close(transport)
             return
@@ -436,7 +441,10 @@ def _stays(request: Request) -> bool:
 
     httptools knows as well, but forgets it at the end of the message.
     """
-    options = [each.strip() for each in request.headers.get("connection", "").lower().split(",")]
+    connection = request.headers.get("connection")
+    if connection is None:
+        return request.version != "1.0"
+    options = [each.strip() for each in connection.lower().split(",")]
     return "close" not in options and (request.version != "1.0" or "keep-alive" in options)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from socketio import AsyncManager
 
 from server.engine.packets import Message
-from server.engine.session import Session
+from server.engine.session import CLOSED, Session
 from server.engine.socketio_packets import EVENT
 
 # The life of a client: its connect handler runs; it is in; its disconnect handler runs.
@@ -26,7 +26,7 @@ _LISTENING_S = 0.005
 class Client:
     """One client of one namespace."""
 
-    __slots__ = ("held", "namespace", "rooms", "session", "sid", "state")
+    __slots__ = ("held", "held_size", "namespace", "rooms", "session", "sid", "state")
 
     def __init__(self, sid: str, namespace: str, session: Session) -> None:
         self.sid = sid
@@ -37,15 +37,26 @@ class Client:
         self.rooms: Any = None
         #: What was emitted to it before it was told that it is in.
         self.held: list[Message] | None = None
+        self.held_size = 0
 
     def send(self, message: Message, *, volatile: bool = False) -> None:
         """Send, or keep until the client is in."""
-        if self.held is not None:
-            self.held.append(message)
+        if self.held is not None or self.state == PENDING:
+            self._hold(message, volatile)
         elif self.state == CONNECTED:
             self.session.send(message, volatile=volatile)
-        elif self.state == PENDING:
-            self.held = [message]
+
+    def _hold(self, message: Message, volatile: bool) -> None:
+        session = self.session
+        if session.state == CLOSED:
+            return
+        if self.held_size >= session.server.max_outgoing:
+            session.too_much(volatile)
+            return
+        if self.held is None:
+            self.held = []
+        self.held.append(message)
+        self.held_size += sum(map(len, message.parts))
 
     def room_names(self) -> list[str]:
         if self.rooms is None:
@@ -127,13 +138,16 @@ class Manager(AsyncManager):
         """Send an event to everyone in a room; `volatile` may be dropped for slow clients."""
         if namespace not in self.rooms:
             return
-        arguments = [event, *data] if isinstance(data, tuple) else [event, data]
-        if data is None:
-            arguments = [event]
         recipients = self.clients(namespace, to or room)
         if skip_sid:
             skipped = {skip_sid} if isinstance(skip_sid, str) else set(skip_sid)
             recipients = [client for client in recipients if client.sid not in skipped]
+        if not recipients:
+            return
+        if data is None:
+            arguments = [event]
+        else:
+            arguments = [event, *data] if isinstance(data, tuple) else [event, data]
         if callback is not None:
             for client in list(recipients):
                 id_ = self._generate_ack_id(client.sid, callback)
@@ -196,9 +210,10 @@ class Manager(AsyncManager):
         if client.held is None:
             self._unsettled -= 1
         else:
-            self.server.eio.loop.call_later(_LISTENING_S, self._release, client)
+            self.server.eio.loop.call_later(_LISTENING_S, self.release, client)
 
-    def _release(self, client: Client) -> None:
+    def release(self, client: Client) -> None:
+        """Give a client that is in what was kept for it."""
         held, client.held = client.held, None
         if held is not None:
             self._unsettled -= 1

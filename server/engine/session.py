@@ -80,7 +80,8 @@ class Session:
         self.upgrade: Upgrade | None = None
         #: Writes frames to a WebSocket whose client keeps up; None: `send` knows what to do.
         self.write: Callable[[bytes], None] | None = None
-        self._slow = False
+        #: Whether it did not take what it got; None: to be seen when the loop has turned.
+        self._slow: bool | None = False
         self.tick = 0
         self._due = 0.0
         self._pinged = False
@@ -138,11 +139,9 @@ class Session:
         self.server.wheel.set(self, self._due)
 
     def on_deadline(self, now: float) -> None:
-        if self._backlog is not None:
-            # It is we who do not read: its answer may lie there.
-            self._schedule_ping(now)
-            return
-        if self._pinged:
+        # While too many handlers run, a PONG may be there that we do not read. PINGs go on:
+        # without them the client leaves by itself.
+        if self._pinged and self._backlog is None:
             self.server.counters.ping_timeouts += 1
             self.close(PING_TIMEOUT)
             return
@@ -157,6 +156,8 @@ class Session:
 
     def is_dead(self, now: float) -> bool:
         """Whether its time has run out, also where the wheel has not come to it yet."""
+        if self._backlog is not None:
+            return False
         return now >= self._due + (0.0 if self._pinged else self.server.ping_timeout)
 
     # What comes in.
@@ -228,20 +229,26 @@ class Session:
 
     def _send_carefully(self, message: Message, volatile: bool) -> None:
         transport = self._transport
-        if isinstance(transport, WebSocket):
-            full = self._slow
-        else:
-            full = transport.buffered >= self.server.max_outgoing
-        if full or (volatile and isinstance(transport, WebSocket)):
-            if volatile:
-                self.server.counters.volatile_dropped += 1
+        full = transport.buffered >= self.server.max_outgoing
+        if isinstance(transport, Polling):
+            if full:
+                self.too_much(volatile)
             else:
-                self.server.counters.slow_closed += 1
-                self.close(SLOW, code=SLOW_CONSUMER, text="slow consumer, resume from cursor")
-        elif isinstance(transport, WebSocket):
-            transport.write(message.frames)
+                transport.send(message)
+        elif volatile or (full and self._slow):
+            self.too_much(volatile)
         else:
-            transport.send(message)
+            transport.write(message.frames)
+            self._look_soon()
+
+    def too_much(self, volatile: bool) -> None:
+        """More than may be kept for one client is on its way to it."""
+        if volatile:
+            self.server.counters.volatile_dropped += 1
+        else:
+            self.server.counters.slow_closed += 1
+            text = "slow consumer, resume from cursor"
+            self.close(SLOW, code=SLOW_CONSUMER, text=text, sending=True)
 
     # The WebSocket.
 
@@ -259,7 +266,10 @@ class Session:
 
     def websocket_message(self, websocket: WebSocket, data: str | bytes) -> None:
         try:
-            self.receive(data)
+            if type(data) is str and data[:1] == MESSAGE:
+                self._message(data[1:])
+            else:
+                self.receive(data)
         except PacketError as problem:
             self.fail(problem)
 
@@ -275,14 +285,19 @@ class Session:
             return
         if behind:
             self.write = None
-            # What one turn of the loop has written is not yet what the client does not read.
-            self.server.loop.call_soon(self._still_behind)
+            self._look_soon()
         else:
             self.write = websocket.transport.write
             self._slow = False
 
-    def _still_behind(self) -> None:
-        if self.write is None and isinstance(self._transport, WebSocket):
+    def _look_soon(self) -> None:
+        # What one turn of the loop has written is not yet what the client does not read.
+        if self._slow is False and self._transport.buffered >= self.server.max_outgoing:
+            self._slow = None
+            self.server.loop.call_soon(self._look)
+
+    def _look(self) -> None:
+        if self._slow is None:
             self._slow = self._transport.buffered >= self.server.max_outgoing
 
     # The change to it.
@@ -340,16 +355,24 @@ class Session:
 
     def poll_lost(self) -> None:
         """The client hung up instead of waiting: it is gone."""
-        self.close(TRANSPORT_ERROR)
+        self.close(TRANSPORT_ERROR, sending=True)
 
     # The end.
 
-    def close(self, reason: str, *, code: int = NORMAL, text: str = "") -> None:
-        """End the session; the disconnect handler is told the reason. Does nothing twice."""
+    def close(
+        self, reason: str, *, code: int = NORMAL, text: str = "", sending: bool = False
+    ) -> None:
+        """End the session; the disconnect handler is told the reason. Does nothing twice.
+
+        `sending`: it turned out while something was sent to the client.
+        """
         if self.state == CLOSED:
             return
         self.state = CLOSED
         self.write = None
+        if self._backlog is not None and isinstance(self._transport, WebSocket):
+            # Or its answer to CLOSE would not be read.
+            self._transport.resume_reading()
         self._backlog = None
         self.server.wheel.clear(self)
         if self.connect_timer is not None:
@@ -365,7 +388,12 @@ class Session:
             self.server.linger(self)
         else:
             self._transport.close(NOOP if reason == CLIENT_DISCONNECT else CLOSE)
-        self.server.ended(self, reason)
+        if sending:
+            # The handler may send to others, whose end turns out by that: one after the other,
+            # not one within the other.
+            self.server.loop.call_soon(self.server.ended, self, reason)
+        else:
+            self.server.ended(self, reason)
 
     def last_poll(self, exchange: Exchange, headers: Headers) -> bool:
         """A poll of a session that was closed: first what it has not got yet, then the end.

@@ -4,8 +4,10 @@ Overridden are the ways in (`_handle_eio_message` and what it calls) and out (`_
 handlers, namespaces, rooms and acks stay python-socketio's.
 """
 
+import asyncio
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from types import CoroutineType
 from typing import Any
 
 import socketio
@@ -14,7 +16,7 @@ from socketio.exceptions import ConnectionRefusedError as Refused
 from server.engine.engineio_server import EngineServer
 from server.engine.frames import POLICY
 from server.engine.limits import Rate
-from server.engine.manager import PENDING, Client, Manager, adopt
+from server.engine.manager import CONNECTED, PENDING, Client, Manager, adopt
 from server.engine.packets import Message, PacketError
 from server.engine.session import CLOSED, Session
 from server.engine.socketio_packets import (
@@ -29,6 +31,9 @@ from server.engine.socketio_packets import (
 )
 
 RATE_LIMITED = "rate limited"
+_INTERNAL_ERROR = {"message": "Internal server error"}
+
+_NO_HANDLERS: dict[str, Any] = {}
 
 
 def too_many_events() -> Any:
@@ -55,7 +60,7 @@ class Server(socketio.AsyncServer):
         **options: Any,
     ) -> None:
         if not options.get("async_handlers", True):
-            # One after another, each to its end: python-socketio's word for a bound of one.
+            # One after another: nothing more is read from a client while its handler runs.
             options["max_handlers"] = 1
         super().__init__(
             client_manager=Manager() if client_manager is None else adopt(client_manager),
@@ -79,7 +84,7 @@ class Server(socketio.AsyncServer):
 
     # What goes out.
 
-    async def emit(
+    def emit(
         self,
         event: str,
         data: Any = None,
@@ -90,9 +95,13 @@ class Server(socketio.AsyncServer):
         callback: Callable[..., Any] | None = None,
         ignore_queue: bool = False,
         volatile: bool = False,
-    ) -> None:
-        """python-socketio's `emit`; a `volatile` event may be dropped for slow clients."""
-        await self.manager.emit(
+    ) -> Coroutine[Any, Any, None]:
+        """python-socketio's `emit`; a `volatile` event may be dropped for slow clients.
+
+        To be awaited, as python-socketio's; it hands out the manager's coroutine.
+        """
+        more = {"volatile": True} if volatile else {}
+        emission: Coroutine[Any, Any, None] = self.manager.emit(
             event,
             data,
             namespace or "/",
@@ -100,8 +109,9 @@ class Server(socketio.AsyncServer):
             skip_sid=skip_sid,
             callback=callback,
             ignore_queue=ignore_queue,
-            **({"volatile": True} if volatile else {}),
+            **more,
         )
+        return emission
 
     def _send(self, session: Session, type_: int, namespace: str, *what: Any) -> None:
         session.send(Message(*self.codec.encode(type_, namespace, *what)))
@@ -167,8 +177,8 @@ class Server(socketio.AsyncServer):
             session.run(self._leave(session, client))
         elif packet.type in (ACK, BINARY_ACK):
             session.run(self._take_ack(client, packet))
-        else:
-            self._handle_event(session.sid, namespace, packet.id, packet.data)
+        elif client.state == CONNECTED:
+            self._take_event(session, client, packet.id, packet.data)
 
     def _take_connect(self, session: Session, namespace: str, auth: Any) -> None:
         if not self._is_known(namespace):
@@ -218,11 +228,8 @@ class Server(socketio.AsyncServer):
         if not self.eio.keep_environ:
             self.environ.pop(eio_sid, None)
         if refusal is not None:
-            if self.always_connect:
-                self._send(session, DISCONNECT, namespace)
-            else:
-                self._send(session, CONNECT_ERROR, namespace, refusal)
             await self.manager.disconnect(sid, namespace, ignore_queue=True)
+            self._refuse(session, namespace, refusal)
             self._expect_connect(session)
         elif session.state == CLOSED:
             # It left while its handler ran: the handler is told, as it would be a moment later.
@@ -234,6 +241,16 @@ class Server(socketio.AsyncServer):
     def _welcome(self, session: Session, namespace: str, sid: str) -> None:
         self._send(session, CONNECT, namespace, {"sid": sid})
         self.manager.settle(sid, namespace)
+
+    def _refuse(self, session: Session, namespace: str, refusal: Any) -> None:
+        if self.always_connect:
+            self._send(session, DISCONNECT, namespace)
+            return
+        try:
+            self._send(session, CONNECT_ERROR, namespace, refusal)
+        except (TypeError, ValueError):
+            self.logger.exception("JSON cannot say why a client is refused")
+            self._send(session, CONNECT_ERROR, namespace, _INTERNAL_ERROR)
 
     async def _ask_to_connect(
         self, eio_sid: str, namespace: str, sid: str, auth: Any
@@ -254,9 +271,9 @@ class Server(socketio.AsyncServer):
             return refused.error_args
         except ConnectionRefusedError:
             return {"message": "Connection refused by server"}
-        except Exception:
+        except (Exception, asyncio.CancelledError):
             self.logger.exception("the connect handler failed")
-            return {"message": "Internal server error"}
+            return _INTERNAL_ERROR
         return Refused().error_args if success is False else None
 
     # Leaving.
@@ -271,6 +288,9 @@ class Server(socketio.AsyncServer):
         if not self.manager.is_connected(sid, namespace):
             return
         self.manager.leave(sid, namespace)
+        await self._say_goodbye(sid, namespace, reason)
+
+    async def _say_goodbye(self, sid: str, namespace: str, reason: str) -> None:
         try:
             await self._trigger_event("disconnect", namespace, sid, reason)
         except Exception:
@@ -282,10 +302,20 @@ class Server(socketio.AsyncServer):
         self, sid: str, namespace: str | None = None, ignore_queue: bool = False
     ) -> None:
         """Throw a client out of the namespace: it does not come back by itself."""
-        client = self.manager.client(sid, namespace or "/")
-        await super().disconnect(sid, namespace, ignore_queue)
-        if client is not None:
-            self._expect_connect(client.session)
+        namespace = namespace or "/"
+        client = self.manager.client(sid, namespace)
+        if ignore_queue:
+            is_here = self.manager.is_connected(sid, namespace)
+        else:
+            is_here = await self.manager.can_disconnect(sid, namespace)
+        if not is_here:
+            return
+        # What was told before comes before.
+        self.manager.release(client)
+        self._send(client.session, DISCONNECT, namespace)
+        self.manager.pre_disconnect(sid, namespace)
+        await self._say_goodbye(sid, namespace, self.reason.SERVER_DISCONNECT)
+        self._expect_connect(client.session)
 
     async def _handle_eio_disconnect(self, eio_sid: str, reason: str) -> None:
         session = self.eio.sockets[eio_sid]
@@ -296,15 +326,13 @@ class Server(socketio.AsyncServer):
 
     # Events and acks.
 
-    def _handle_event(self, eio_sid: str, namespace: str, id: int | None, data: Any) -> None:
-        session = self.eio.sockets[eio_sid]
-        client = self._client(session, namespace)
-        if client is None:
-            return
+    def _take_event(
+        self, session: Session, client: Client, id: int | None, data: Any
+    ) -> None:
         if self._admit(session):
             session.run(self._run_event(session, client, id, data))
         elif id is not None and session.state != CLOSED:
-            self._send(session, ACK, namespace, [self._refusal()], id)
+            self._acknowledge(client, [self._refusal()], id)
 
     def _admit(self, session: Session) -> bool:
         """The flood gate. False: too many came; when it goes on, the session is closed."""
@@ -334,9 +362,13 @@ class Server(socketio.AsyncServer):
                 arguments = list(answer)
             else:
                 arguments = [answer]
-            self._send(session, ACK, client.namespace, arguments, id)
+            self._acknowledge(client, arguments, id)
         except Exception:
             self.logger.exception("the handler of %.100r failed", data[0])
+
+    def _acknowledge(self, client: Client, arguments: list[Any], id: int) -> None:
+        # Behind what is still held back for the client, as everything that is told later.
+        client.send(Message(*self.codec.encode(ACK, client.namespace, arguments, id)))
 
     async def _take_ack(self, client: Client, packet: Packet) -> None:
         try:
@@ -355,9 +387,14 @@ class Server(socketio.AsyncServer):
         return None, args
 
     async def _trigger_event(self, event: str, namespace: str, *args: Any) -> Any:
-        if event not in self.reserved_events:
-            handler, args_ = self._get_event_handler(event, namespace, args)
+        if event != "disconnect":
+            handler = self.handlers.get(namespace, _NO_HANDLERS).get(event)
+            if handler is None or event == "*":
+                handler, args = self._get_event_handler(event, namespace, args)
             if handler is not None:
-                outcome = handler(*args_)
-                return await outcome if inspect.isawaitable(outcome) else outcome
+                outcome = handler(*args)
+                # Nearly all are coroutines; what else can be awaited takes long to tell.
+                if type(outcome) is CoroutineType or inspect.isawaitable(outcome):
+                    return await outcome
+                return outcome
         return await super()._trigger_event(event, namespace, *args)

@@ -7,7 +7,7 @@ and comes back by itself after the server was away. The engine is mounted alone.
 import asyncio
 import json
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ import aiohttp
 import pytest
 
 from tests.clients import python_client
-from tests.clients.echo import EchoServer
+from tests.clients.echo import DOORS, EchoServer
 from tests.clients.proxy import BLOCKS, Proxy
 
 _MATRIX = Path(__file__).with_name("matrix.mjs")
@@ -41,6 +41,10 @@ CLIENTS = {
 
 # What a client is to have said before the server goes, or after it came back.
 _SETTLED, _BACK = "settled", "back"
+
+# Bytes that come at once: what a machine gives to itself, and so little that every head, body and
+# frame of some length comes in pieces.
+_WHOLE, _CUT = 65_536, 200
 
 # The clients give up each step for themselves, and say which; this ends a test that hangs.
 _PATIENCE_S = 180.0
@@ -109,14 +113,14 @@ class Play:
 @pytest.fixture(scope="module")
 async def outcomes(request: pytest.FixtureRequest) -> AsyncIterator[dict[str, dict[str, Any]]]:
     """What became of the client on each network, by the network's name."""
-    client, door = request.param
+    client, door, piece = request.param
     async with asyncio.timeout(_PATIENCE_S), AsyncExitStack() as stack:
         # Shorter than as shipped: python-socketio's client waits for the end of a silent probe.
         server = await stack.enter_async_context(
             EchoServer.open(door, upgrade_timeout=2, close_timeout=0.5)
         )
         proxies = {
-            name: await stack.enter_async_context(Proxy.open(server.port, block))
+            name: await stack.enter_async_context(Proxy.open(server.port, block, piece=piece))
             for name, (_, block, _) in NETWORKS.items()
         }
         networks = [
@@ -141,21 +145,16 @@ async def outcomes(request: pytest.FixtureRequest) -> AsyncIterator[dict[str, di
     yield outcomes
 
 
-def _marks(client: str, door: str) -> list[pytest.MarkDecorator]:
-    """Every client at the door that clubs use; at the other one, the newest of each kind."""
-    is_short = door == "front" or client in ("js-4.8", "python")
-    return [] if is_short else [pytest.mark.long]
+def _plays() -> Iterator[Any]:
+    for client in CLIENTS:
+        for door in DOORS:
+            yield pytest.param((client, door, _WHOLE), id=f"{client}-{door}")
+            yield pytest.param(
+                (client, door, _CUT), id=f"{client}-{door}-in-pieces", marks=pytest.mark.long
+            )
 
 
-@pytest.mark.parametrize(
-    "outcomes",
-    [
-        pytest.param((client, door), id=f"{client}-{door}", marks=_marks(client, door))
-        for client in CLIENTS
-        for door in ("front", "aiohttp")
-    ],
-    indirect=True,
-)
+@pytest.mark.parametrize("outcomes", list(_plays()), indirect=True)
 @pytest.mark.parametrize("network", list(NETWORKS))
 async def test_client_connects_carries_its_load_and_comes_back(
     outcomes: dict[str, dict[str, Any]], network: str
@@ -171,7 +170,7 @@ async def test_client_connects_carries_its_load_and_comes_back(
 
 
 @pytest.mark.parametrize("transport", _BOTH)
-@pytest.mark.parametrize("door", ["front", "aiohttp"])
+@pytest.mark.parametrize("door", DOORS)
 async def test_client_of_release_2_is_refused_and_the_log_says_what_to_update(
     door: str, transport: str, caplog: pytest.LogCaptureFixture
 ) -> None:

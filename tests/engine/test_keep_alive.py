@@ -21,7 +21,7 @@ from tests.engine.conftest import Serve
 async def test_a_connection_lives_as_long_as_its_client_says(
     serve: Serve, version: str, connection: str | None, stays: bool, revision: str, status: int
 ) -> None:
-    rig = await serve(make_server())
+    rig = await serve(make_server(close_timeout=0.1))
     http = await rig.http()
     headers = {} if connection is None else {"Connection": connection}
 
@@ -38,7 +38,7 @@ async def test_a_connection_lives_as_long_as_its_client_says(
 
 
 async def test_the_last_answer_says_that_it_is_the_last(serve: Serve) -> None:
-    rig = await serve(make_server())
+    rig = await serve(make_server(close_timeout=0.1))
     http = await rig.http()
 
     response = await http.request("GET", rig.target(), headers={"Connection": "close"})
