@@ -7,6 +7,7 @@ everything under it replaced.
 import asyncio
 import inspect
 import logging
+import math
 from collections.abc import Callable, Coroutine
 from types import CoroutineType
 from typing import Any
@@ -87,7 +88,7 @@ class EngineServer(engineio.AsyncServer):
             credentials=self.cors_credentials,
             required=origin_required,
         )
-        self._callers = Callers(self.limits)
+        self._callers = Callers(self.limits, self.counters)
         #: Sessions that are closed and have not fetched everything yet.
         self._lingering: dict[str, tuple[Session, str]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -255,11 +256,7 @@ class EngineServer(engineio.AsyncServer):
         address = self._client_address(request) if self._client_address else request.peer
         wait = self._callers.enter(address, self.loop.time())
         if wait is not None:
-            if wait >= 60.0:
-                self.counters.refused_address += 1
-            else:
-                self.counters.refused_handshakes += 1
-            later = ("Retry-After", str(max(1, round(wait))))
+            later = ("Retry-After", str(max(1, math.ceil(wait))))
             exchange.respond(Response(429, b"too many sessions", headers=[*headers, later]))
             return
         session = Session(self, self.generate_id(), address)

@@ -31,6 +31,9 @@ _TICK_S = 1.0
 # Pipelined bytes that may wait behind a request that is not answered yet.
 _AHEAD = 65_536
 _CLOSING_S = 2.0
+# Bytes of framing for one of a chunked body, beside what a head may have: a chunk of one byte has
+# five. Without a bound the extensions of a chunk, or the trailers, could go on for ever.
+_FRAMING = 16
 
 
 class FrontSite(web.TCPSite):
@@ -99,12 +102,14 @@ class _Front:
 class _Head:
     """Collects what httptools reads of one request's head, and of a chunked body."""
 
-    __slots__ = ("body", "complete", "headers", "url")
+    __slots__ = ("body", "complete", "fed", "headers", "url")
 
     def __init__(self) -> None:
         self.url = b""
         self.headers: dict[str, str] = {}
         self.body = bytearray()
+        #: Bytes of a chunked body, with its framing.
+        self.fed = 0
         self.complete = False
 
     def on_url(self, url: bytes) -> None:
@@ -280,6 +285,8 @@ class Connection(asyncio.Protocol, Exchange):
         refusal = server.refuse(request)
         if refusal is None and int(length) > server.limits.max_http_buffer_size:
             refusal = server.too_big(request)
+        if refusal is None and upgrades and has_body:
+            refusal = error(400, BAD_REQUEST)
         if refusal is None and request.method == "POST":
             refusal = server.expect_body(request)
         if refusal is not None:
@@ -289,9 +296,6 @@ class Connection(asyncio.Protocol, Exchange):
             self.respond(refusal)
         elif not has_body:
             server.answer(self, b"")
-        elif upgrades:
-            self._refuse(error(400, BAD_REQUEST))
-            return False
         else:
             self._within(server.limits.body_timeout)
             if head.headers.get("expect", "").lower() == "100-continue":
@@ -338,9 +342,14 @@ class Connection(asyncio.Protocol, Exchange):
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self._refuse(error(400, BAD_REQUEST))
             return False
-        if len(head.body) > self._front.server.limits.max_http_buffer_size:
+        limits = self._front.server.limits
+        if len(head.body) > limits.max_http_buffer_size:
             assert self.request is not None
             self._refuse(self._front.server.too_big(self.request))
+            return False
+        head.fed += len(data)
+        if head.fed - len(head.body) > limits.max_head_bytes + _FRAMING * len(head.body):
+            self._refuse(error(400, BAD_REQUEST))
             return False
         if not head.complete:
             return False
@@ -395,9 +404,13 @@ class Connection(asyncio.Protocol, Exchange):
 
     def _refuse(self, response: Response) -> None:
         """Answer what is not read to its end: nothing can follow it."""
+        reading = self._expects is not None or self._parser is not None
+        request = self.request
         self._keep_alive = False
         self._expects = self._parser = self._chunked = None
         self.respond(response)
+        if reading and request is not None:
+            self._front.server.body_lost(request)
 
     def _close(self, transport: Transport) -> None:
         # Closing with something unread would reset the connection and lose the answer.

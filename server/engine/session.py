@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
 from server.engine import eager
-from server.engine.frames import NORMAL
+from server.engine.frames import NORMAL, TOO_BIG
 from server.engine.packets import (
     CLOSE,
     MESSAGE,
@@ -276,8 +276,10 @@ class Session:
         except PacketError as problem:
             self.fail(problem)
 
-    def websocket_lost(self, websocket: WebSocket, reason: str) -> None:
-        if reason == PARSE_ERROR:
+    def websocket_lost(self, websocket: WebSocket, reason: str, code: int = 0) -> None:
+        if code == TOO_BIG:
+            self.server.counters.too_big += 1
+        elif code:
             self.server.counters.parse_errors += 1
         self.close(reason)
 

@@ -51,7 +51,10 @@ class Packet:
         self._attachments.append(attachment)
         self.missing -= 1
         if not self.missing:
-            self.data = self._filled(self.data)
+            try:
+                self.data = self._filled(self.data)
+            except RecursionError:
+                raise PacketError("the payload is nested too deep") from None
 
     def _filled(self, data: Any) -> Any:
         if isinstance(data, list):

@@ -58,7 +58,7 @@ class Upgrade:
             websocket.close(POLICY, "not an upgrade")
             self._session.upgrade_failed()
 
-    def websocket_lost(self, websocket: WebSocket, reason: str) -> None:
+    def websocket_lost(self, websocket: WebSocket, reason: str, code: int = 0) -> None:
         self._timer.cancel()
         self._session.upgrade_failed()
 
