@@ -138,6 +138,7 @@ class Connection(asyncio.Protocol, Exchange):
         "_chunked",
         "_expects",
         "_front",
+        "_full",
         "_in_head",
         "_keep_alive",
         "_parser",
@@ -165,6 +166,8 @@ class Connection(asyncio.Protocol, Exchange):
         self._in_head = True
         self._paused = False
         self._peer: str | None = None
+        #: The client does not take its answers.
+        self._full = False
         self.tick = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -216,7 +219,7 @@ class Connection(asyncio.Protocol, Exchange):
 
     def _read(self) -> None:
         """Go on with what has come, until an answer has to be waited for."""
-        while self._buffer and self._transport is not None:
+        while self._buffer and self._transport is not None and not self._full:
             if self._parser is not None:
                 if not self._read_chunks():
                     return
@@ -227,10 +230,28 @@ class Connection(asyncio.Protocol, Exchange):
                 return
 
     def _hold(self) -> None:
-        if len(self._buffer) > _AHEAD and not self._paused:
-            assert self._transport is not None
+        if len(self._buffer) > _AHEAD:
+            self._pause()
+
+    def _pause(self) -> None:
+        if not self._paused and self._transport is not None:
             self._paused = True
             self._transport.pause_reading()
+
+    def _resume(self) -> None:
+        if self._paused and not self._full and self._transport is not None:
+            self._paused = False
+            self._transport.resume_reading()
+
+    def pause_writing(self) -> None:
+        """Answers wait for a client that goes on asking: nothing more is read from it."""
+        self._full = True
+        self._pause()
+
+    def resume_writing(self) -> None:
+        self._full = False
+        self._resume()
+        self._front.server.loop.call_soon(self._read)
 
     def _read_head(self) -> bool:
         """Read a head. Returns whether there may be more to read."""
@@ -340,6 +361,8 @@ class Connection(asyncio.Protocol, Exchange):
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            assert self.request is not None
+            self._front.server.body_lost(self.request)
             self._refuse(error(400, BAD_REQUEST))
             return False
         limits = self._front.server.limits
@@ -396,9 +419,7 @@ class Connection(asyncio.Protocol, Exchange):
             self._close(transport)
             return
         self._within(self._front.server.limits.keepalive_timeout)
-        if self._paused:
-            self._paused = False
-            transport.resume_reading()
+        self._resume()
         if self._buffer:
             self._front.server.loop.call_soon(self._read)
 
@@ -424,6 +445,11 @@ class Connection(asyncio.Protocol, Exchange):
         if transport is None:
             return None
         self._leave()
+        if transport.get_write_buffer_size():
+            # It has not taken earlier answers, and who had the connection then was told so:
+            # whoever gets it now would never learn that it is behind.
+            transport.abort()
+            return None
         rest, self._buffer = self._buffer, b""
         transport.write(response)
         return transport, rest
@@ -449,18 +475,29 @@ def _stays(request: Request) -> bool:
 
 
 class _Closing(asyncio.Protocol):
-    """Reads away what still comes after the last answer, for a moment."""
+    """Reads away what still comes after the last answer, for a moment after that was taken."""
 
-    __slots__ = ("_timer",)
+    __slots__ = ("_left", "_timer", "_transport")
 
     def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+        self._timer: asyncio.TimerHandle | None = None
         if transport.can_write_eof():
             transport.write_eof()
-            loop = asyncio.get_running_loop()
-            self._timer: asyncio.TimerHandle | None = loop.call_later(_CLOSING_S, transport.abort)
+            self._wait()
         else:
-            self._timer = None
             transport.close()
+
+    def _wait(self) -> None:
+        self._left = self._transport.get_write_buffer_size()
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(_CLOSING_S, self._end_unless_taken)
+
+    def _end_unless_taken(self) -> None:
+        if self._transport.get_write_buffer_size() < self._left:
+            self._wait()
+        else:
+            self._transport.abort()
 
     def data_received(self, data: bytes) -> None:
         """Nobody reads it."""

@@ -204,7 +204,7 @@ async def test_a_client_that_reads_a_little_and_then_nothing_is_slow(serve: Serv
     rig = await serve(sio)
     # Of this connection the system keeps as little as it can, on both sides.
     (site,) = rig.runner.sites
-    (listening,) = site._server.sockets  # type: ignore[attr-defined]
+    (listening,) = site._server.sockets  # type: ignore[union-attr]
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 100_000)
     loop = asyncio.get_running_loop()
     with socket.socket() as raw:
@@ -217,7 +217,7 @@ async def test_a_client_that_reads_a_little_and_then_nothing_is_slow(serve: Serv
         (session,) = sio.eio.sockets.values()
 
         def buffered() -> int:
-            return session._transport.buffered  # type: ignore[no-any-return]
+            return session._transport.buffered
 
         # It falls behind in the turn in which it takes something.
         while buffered() < 1_000_000:
