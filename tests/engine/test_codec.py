@@ -49,6 +49,7 @@ def test_a_packet_means_the_same_with_a_space_behind_it(head: str, id_: str, dat
     "text",
     [
         '2["connect"]',
+        '2٣["a"]',
         '2["newListener",1]',
         "2[]",
         "2[null]",
