@@ -15,7 +15,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench docs clean
+.PHONY: help run test test-long check bench docs clean
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -23,7 +23,10 @@ help: ## what there is
 run: $(VENV)/.run node_modules/.installed ## the demo club on http://localhost:3000 (PORT=…, VAR_DIR=…)
 	@PORT='$(PORT)' VAR_DIR='$(VAR_DIR)' exec $(BIN)/cyberhub demo
 
-test: $(VENV)/.test node_modules/.installed | chromium ## all tests (T=tests/http/test_cases.py for some)
+test: $(VENV)/.test node_modules/.installed | chromium ## the tests (T=tests/http/test_cases.py for some)
+	$(BIN)/python -m pytest -m 'not long' $(T)
+
+test-long: $(VENV)/.test node_modules/.installed | chromium ## the tests that take minutes, too
 	$(BIN)/python -m pytest $(T)
 
 check: $(VENV)/.check ## flake8, isort, mypy, import rules

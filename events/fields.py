@@ -47,8 +47,9 @@ class Schema(BaseSchema):
     """
 
     def get_attribute(self, obj: Any, attr: str, default: Any) -> Any:
-        # marshmallow would leave the field out without a word.
-        value = super().get_attribute(obj, attr, default)
+        # marshmallow would look further for lists and dotted names, which nothing here has, and
+        # leave the field out without a word.
+        value = obj.get(attr, missing) if type(obj) is dict else getattr(obj, attr, missing)
         if value is missing:
             raise ValidationError(f"{type(obj).__name__} has no {attr}.")
         return value

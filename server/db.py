@@ -29,6 +29,13 @@ _UNAVAILABLE = (
 # told to try again, and the idempotency key makes that safe.
 
 
+_SETTINGS = {
+    "application_name": "cyberhub",
+    "timezone": "UTC",
+    "default_transaction_isolation": "read committed",
+}
+
+
 class _Connection(asyncpg.Connection):
     """A connection that needs no reset between users: nothing here sets session state."""
 
@@ -76,7 +83,7 @@ class Database:
             timeout=self._timeout_s,
             command_timeout=self._timeout_s * 2,
             connection_class=_Connection,
-            server_settings={"application_name": "cyberhub", "timezone": "UTC"},
+            server_settings=_SETTINGS,
         )
 
     async def close(self) -> None:
@@ -95,11 +102,7 @@ class Database:
                 self.dsn,
                 timeout=self._timeout_s,
                 command_timeout=self._timeout_s * 2,
-                server_settings={
-                    "application_name": "cyberhub",
-                    "timezone": "UTC",
-                    **(settings or {}),
-                },
+                server_settings={**_SETTINGS, **(settings or {})},
             )
 
     @asynccontextmanager

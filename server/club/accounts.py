@@ -24,6 +24,10 @@ _INSERT = """
 
 _FIND = "SELECT id, username, role, balance_minor FROM users WHERE id = $1"
 
+_FIND_ALL = """
+    SELECT id, username, role, balance_minor FROM users WHERE id = ANY($1::bigint[])
+"""
+
 _FIND_BY_NAME = """
     SELECT id, username, role, balance_minor, password_hash FROM users WHERE username_key = $1
 """
@@ -116,6 +120,12 @@ async def set_role(
 async def find(connection: Any, user_id: int) -> Member | None:
     row = await connection.fetchrow(_FIND, user_id)
     return row and Member(**row)
+
+
+async def find_all(connection: Any, user_ids: list[int]) -> dict[int, Member]:
+    """The members that there are of these, by id."""
+    rows = await connection.fetch(_FIND_ALL, user_ids)
+    return {row["id"]: Member(*row) for row in rows}
 
 
 async def find_by_name(connection: Any, username: str) -> Credentials | None:

@@ -14,18 +14,22 @@ from server.db import Transaction
 from server.errors import ClubError
 
 # The condition and the change are one statement, and the row stays locked to the commit: two
-# postings of one member cannot both see the same balance.
-_POST = """
-    WITH member AS (
+# postings of one member cannot both see the same balance. Where the balance is too small
+# `posted` has no row, and nothing that is taken from it happens.
+POSTED = """
+    member AS (
         UPDATE users
            SET balance_minor = balance_minor + $2
          WHERE id = $1 AND balance_minor + $2 >= 0
      RETURNING balance_minor
+    ), posted AS (
+        INSERT INTO ledger (user_id, amount_minor, kind, reference, balance_after)
+        SELECT $1, $2, $3, $4, balance_minor FROM member
+     RETURNING balance_after
     )
-    INSERT INTO ledger (user_id, amount_minor, kind, reference, balance_after)
-    SELECT $1, $2, $3, $4, balance_minor FROM member
- RETURNING balance_after
 """
+
+_POST = f"WITH {POSTED} SELECT balance_after FROM posted"
 
 _EXISTS = "SELECT EXISTS (SELECT FROM users WHERE id = $1)"
 
@@ -65,17 +69,34 @@ async def post(tx: Transaction, user_id: int, amount_minor: int, kind: str, refe
 
     Raises: InsufficientBalance, BalanceLimit, UserNotFound.
     """
+    row = await post_by(_POST, tx, user_id, amount_minor, kind, reference)
+    return int(row["balance_after"])
+
+
+async def post_by(
+    statement: str,
+    tx: Transaction,
+    user_id: int,
+    amount_minor: int,
+    kind: str,
+    reference: str,
+    *rest: Any,
+) -> Any:
+    """Move money by a statement on top of `POSTED`; returns the statement's row.
+
+    `rest` are the arguments from $5 on. Raises: as `post`.
+    """
     try:
-        balance = await tx.fetchval(_POST, user_id, amount_minor, kind, reference)
+        row = await tx.fetchrow(statement, user_id, amount_minor, kind, reference, *rest)
     except asyncpg.CheckViolationError as error:
         if error.constraint_name == "users_balance":
             raise BalanceLimit() from None
         raise
-    if balance is None:
+    if row is None:
         if not await tx.fetchval(_EXISTS, user_id):
             raise UserNotFound()
         raise InsufficientBalance()
-    return int(balance)
+    return row
 
 
 async def history(

@@ -115,8 +115,15 @@ class _AiohttpExchange(Exchange):
     def take(self, response: bytes) -> tuple[asyncio.Transport, bytes] | None:
         protocol: Any = self._http.protocol
         transport = self._http.transport
+        if self.answer.done():
+            # Cancelled by an application that asks aiohttp for it.
+            return None
         self.answer.set_result(_Taken())
         if transport is None:
+            return None
+        if transport.get_write_buffer_size():
+            # See the front door.
+            transport.abort()
             return None
         rest: bytes = protocol._message_tail
         protocol._message_tail = b""

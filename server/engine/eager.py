@@ -21,7 +21,7 @@ class _FirstStep:
 
     def __init__(self) -> None:
         self._task: asyncio.Task[Any] | None = None
-        self._cancelled: list[Any] = []
+        self._cancelled: tuple[Any, ...] = ()
 
     def became(self, task: asyncio.Task[Any]) -> None:
         self._task = task
@@ -31,14 +31,13 @@ class _FirstStep:
     def cancel(self, msg: Any = None) -> bool:
         if self._task is not None:
             return self._task.cancel(msg)
-        self._cancelled.append(msg)
+        self._cancelled += (msg,)
         return True
 
     def uncancel(self) -> int:
         if self._task is not None:
             return self._task.uncancel()
-        if self._cancelled:
-            self._cancelled.pop()
+        self._cancelled = self._cancelled[:-1]
         return len(self._cancelled)
 
     def cancelling(self) -> int:
@@ -53,35 +52,32 @@ class _FirstStep:
         return getattr(self._task, name)
 
 
-class _Rest:
-    """The coroutine after its first step: first waits for what that step waited for."""
+def _rest(coroutine: Coroutine[Any, Any, None], waits_for: Any) -> Generator[Any, None, None]:
+    """The coroutine after its first step: first waits for what that step waited for.
 
-    __slots__ = ("_coroutine", "_waits_for")
-
-    def __init__(self, coroutine: Coroutine[Any, Any, None], waits_for: Any) -> None:
-        self._coroutine = coroutine
-        self._waits_for = waits_for
-
-    def __await__(self) -> Generator[Any, Any, None]:
-        waits_for = self._waits_for
-        while True:
-            thrown: BaseException | None = None
-            sent = None
+    A task takes it after one `next`: by then it has begun, so that what is thrown into the task
+    before its first step reaches the coroutine too.
+    """
+    thrown: BaseException | None = None
+    try:
+        yield
+    except asyncio.CancelledError as error:
+        # As `Task.cancel` does with what a task waits for.
+        if not (asyncio.isfuture(waits_for) and waits_for.cancel(*error.args)):
+            thrown = error
+    if asyncio.isfuture(waits_for):
+        waits_for._asyncio_future_blocking = True
+    while True:
+        if thrown is None:
             try:
-                sent = yield waits_for
+                yield waits_for
             except BaseException as error:
                 thrown = error
-            try:
-                if thrown is None:
-                    waits_for = self._coroutine.send(sent)
-                else:
-                    waits_for = self._coroutine.throw(thrown)
-            except StopIteration:
-                return
-
-
-async def _wait(rest: _Rest) -> None:
-    await rest
+        try:
+            waits_for = coroutine.send(None) if thrown is None else coroutine.throw(thrown)
+        except StopIteration:
+            return
+        thrown = None
 
 
 def _start(
@@ -89,24 +85,30 @@ def _start(
 ) -> asyncio.Task[None] | None:
     """Run until the first wait. Returns None if it ended, else the task that goes on with it.
 
-    The coroutine must not raise: there may be nobody to raise to. It runs in a context of its
-    own, as a task does.
+    The coroutine must not raise: there may be nobody to raise to. To be cancelled is to end. It
+    runs in a context of its own, as a task does.
     """
     context = contextvars.copy_context()
     stand_in = _FirstStep()
-    current = tasks.current_task(loop)
-    if current is not None:
-        tasks._leave_task(loop, current)
-    tasks._enter_task(loop, stand_in)  # type: ignore[arg-type]
+    # What `_enter_task` and `_leave_task` do, which would have to be called four times.
+    running = tasks._current_tasks  # type: ignore[attr-defined]
+    current = running.get(loop)
+    running[loop] = stand_in
     try:
         waits_for = context.run(coroutine.send, None)
-    except StopIteration:
+    except (StopIteration, asyncio.CancelledError):
         return None
     finally:
-        tasks._leave_task(loop, stand_in)  # type: ignore[arg-type]
-        if current is not None:
-            tasks._enter_task(loop, current)
-    task = loop.create_task(_wait(_Rest(coroutine, waits_for)), context=context)
+        if current is None:
+            del running[loop]
+        else:
+            running[loop] = current
+    if asyncio.isfuture(waits_for):
+        # The mark of a future on its way to a task; meanwhile others may wait for it too.
+        waits_for._asyncio_future_blocking = False
+    rest = _rest(coroutine, waits_for)
+    next(rest)
+    task = loop.create_task(rest, context=context)
     stand_in.became(task)
     return task
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
 from server.engine import eager
-from server.engine.frames import NORMAL
+from server.engine.frames import NORMAL, TOO_BIG
 from server.engine.packets import (
     CLOSE,
     MESSAGE,
@@ -36,6 +36,9 @@ SERVER_DISCONNECT = "server disconnect"
 PING_TIMEOUT = "ping timeout"
 SLOW = "slow consumer"
 
+# What ends the last poll, which may be on its way still; after other ends none is waited for.
+_TOLD_LATER = {SERVER_DISCONNECT: CLOSE, CLIENT_DISCONNECT: NOOP}
+
 # The life of a session: its connect handler runs; it lives; it has ended.
 OPENING, OPEN, CLOSED = range(3)
 
@@ -43,7 +46,7 @@ OPENING, OPEN, CLOSED = range(3)
 class Session:
     """One client. There may be 100,000 of them: slots, and nothing that is not needed.
 
-    `client` and `others` belong to the layer above: what it knows of this client.
+    `client`, `others`, `partial`, `arrival` and `refused` belong to the layer above.
     """
 
     __slots__ = (
@@ -53,12 +56,14 @@ class Session:
         "_slow",
         "_transport",
         "address",
+        "arrival",
         "client",
         "connect_timer",
         "data",
         "expects_body",
         "others",
         "partial",
+        "refused",
         "request",
         "running",
         "server",
@@ -78,7 +83,8 @@ class Session:
         self.upgrade: Upgrade | None = None
         #: Writes frames to a WebSocket whose client keeps up; None: `send` knows what to do.
         self.write: Callable[[bytes], None] | None = None
-        self._slow = False
+        #: Whether it did not take what it got; None: to be seen when the loop has turned.
+        self._slow: bool | None = False
         self.tick = 0
         self._due = 0.0
         self._pinged = False
@@ -91,6 +97,9 @@ class Session:
         #: A POST's head was read, and its body was not.
         self.expects_body = False
         self.connect_timer: asyncio.TimerHandle | None = None
+        #: The flood gate's memory, and how many more it has refused than let through.
+        self.arrival = 0.0
+        self.refused = 0
         self.client: Any = None
         self.others: dict[str, Any] | None = None
         self.partial: Any = None
@@ -133,11 +142,9 @@ class Session:
         self.server.wheel.set(self, self._due)
 
     def on_deadline(self, now: float) -> None:
-        if self._backlog is not None:
-            # It is we who do not read: its answer may lie there.
-            self._schedule_ping(now)
-            return
-        if self._pinged:
+        # While too many handlers run, a PONG may be there that we do not read. PINGs go on:
+        # without them the client leaves by itself.
+        if self._pinged and self._backlog is None:
             self.server.counters.ping_timeouts += 1
             self.close(PING_TIMEOUT)
             return
@@ -152,6 +159,8 @@ class Session:
 
     def is_dead(self, now: float) -> bool:
         """Whether its time has run out, also where the wheel has not come to it yet."""
+        if self._backlog is not None:
+            return False
         return now >= self._due + (0.0 if self._pinged else self.server.ping_timeout)
 
     # What comes in.
@@ -223,20 +232,26 @@ class Session:
 
     def _send_carefully(self, message: Message, volatile: bool) -> None:
         transport = self._transport
-        if isinstance(transport, WebSocket):
-            full = self._slow
-        else:
-            full = transport.buffered >= self.server.max_outgoing
-        if full or (volatile and isinstance(transport, WebSocket)):
-            if volatile:
-                self.server.counters.volatile_dropped += 1
+        full = transport.buffered >= self.server.max_outgoing
+        if isinstance(transport, Polling):
+            if full:
+                self.too_much(volatile)
             else:
-                self.server.counters.slow_closed += 1
-                self.close(SLOW, code=SLOW_CONSUMER, text="slow consumer, resume from cursor")
-        elif isinstance(transport, WebSocket):
-            transport.write(message.frames)
+                transport.send(message)
+        elif volatile or (full and self._slow):
+            self.too_much(volatile)
         else:
-            transport.send(message)
+            transport.write(message.frames)
+            self._look_soon()
+
+    def too_much(self, volatile: bool) -> None:
+        """More than may be kept for one client is on its way to it."""
+        if volatile:
+            self.server.counters.volatile_dropped += 1
+        else:
+            self.server.counters.slow_closed += 1
+            text = "slow consumer, resume from cursor"
+            self.close(SLOW, code=SLOW_CONSUMER, text=text, sending=True)
 
     # The WebSocket.
 
@@ -254,12 +269,17 @@ class Session:
 
     def websocket_message(self, websocket: WebSocket, data: str | bytes) -> None:
         try:
-            self.receive(data)
+            if type(data) is str and data[:1] == MESSAGE:
+                self._message(data[1:])
+            else:
+                self.receive(data)
         except PacketError as problem:
             self.fail(problem)
 
-    def websocket_lost(self, websocket: WebSocket, reason: str) -> None:
-        if reason == PARSE_ERROR:
+    def websocket_lost(self, websocket: WebSocket, reason: str, code: int = 0) -> None:
+        if code == TOO_BIG:
+            self.server.counters.too_big += 1
+        elif code:
             self.server.counters.parse_errors += 1
         self.close(reason)
 
@@ -268,22 +288,28 @@ class Session:
             return
         if behind:
             self.write = None
-            # What one turn of the loop has written is not yet what the client does not read.
-            self.server.loop.call_soon(self._still_behind)
+            self._look_soon()
         else:
             self.write = websocket.transport.write
             self._slow = False
 
-    def _still_behind(self) -> None:
-        if self.write is None and isinstance(self._transport, WebSocket):
+    def _look_soon(self) -> None:
+        # What one turn of the loop has written is not yet what the client does not read.
+        if self._slow is False and self._transport.buffered >= self.server.max_outgoing:
+            self._slow = None
+            self.server.loop.call_soon(self._look)
+
+    def _look(self) -> None:
+        if self._slow is None:
             self._slow = self._transport.buffered >= self.server.max_outgoing
 
     # The change to it.
 
     def probed(self) -> None:
         """The WebSocket carries: let the client end its poll."""
-        assert isinstance(self._transport, Polling)
-        self._transport.end(NOOP)
+        assert isinstance(self._transport, Polling) and self.upgrade is not None
+        if self._transport.waiting and self.upgrade.ends_poll():
+            self._transport.end(NOOP)
 
     def upgraded_to(self, websocket: WebSocket) -> None:
         self.upgrade = None
@@ -333,16 +359,24 @@ class Session:
 
     def poll_lost(self) -> None:
         """The client hung up instead of waiting: it is gone."""
-        self.close(TRANSPORT_ERROR)
+        self.close(TRANSPORT_ERROR, sending=True)
 
     # The end.
 
-    def close(self, reason: str, *, code: int = NORMAL, text: str = "") -> None:
-        """End the session; the disconnect handler is told the reason. Does nothing twice."""
+    def close(
+        self, reason: str, *, code: int = NORMAL, text: str = "", sending: bool = False
+    ) -> None:
+        """End the session; the disconnect handler is told the reason. Does nothing twice.
+
+        `sending`: it turned out while something was sent to the client.
+        """
         if self.state == CLOSED:
             return
         self.state = CLOSED
         self.write = None
+        if self._backlog is not None and isinstance(self._transport, WebSocket):
+            # Or its answer to CLOSE would not be read.
+            self._transport.resume_reading()
         self._backlog = None
         self.server.wheel.clear(self)
         if self.connect_timer is not None:
@@ -353,15 +387,20 @@ class Session:
             self.upgrade = None
         if isinstance(self._transport, WebSocket):
             self._transport.close(code, text)
-        elif reason == SERVER_DISCONNECT and not self._transport.waiting:
+        elif reason in _TOLD_LATER and not self._transport.waiting:
             self._transport.resume_reading()
-            self.server.linger(self)
+            self.server.linger(self, _TOLD_LATER[reason])
         else:
-            self._transport.close(NOOP if reason == CLIENT_DISCONNECT else CLOSE)
-        self.server.ended(self, reason)
+            self._transport.close(_TOLD_LATER.get(reason, CLOSE))
+        if sending:
+            # The handler may send to others, whose end turns out by that: one after the other,
+            # not one within the other.
+            self.server.loop.call_soon(self.server.ended, self, reason)
+        else:
+            self.server.ended(self, reason)
 
-    def last_poll(self, exchange: Exchange, headers: Headers) -> bool:
-        """A poll of a session that was closed: first what it has not got yet, then the end.
+    def last_poll(self, exchange: Exchange, headers: Headers, packet: str) -> bool:
+        """A poll of a session that was closed: first what it has not got yet, then `packet`.
 
         Returns whether that was the end.
         """
@@ -369,5 +408,5 @@ class Session:
         last = not self._transport.buffered
         self._transport.get(exchange, headers)
         if last:
-            self._transport.close()
+            self._transport.close(packet)
         return last

@@ -18,7 +18,7 @@ from events.base import Event
 from server.db import Database, Transaction
 from server.realtime.cursor import Cursor
 
-# Any constant will do, as long as no other lock of the service has it.
+# Any constant will do, as long as no other lock of the service has it. Migration 0002 has it too.
 NUMBERING_LOCK = 0x6C6F67
 
 # Where the bell is heard.
@@ -41,37 +41,10 @@ _UNNUMBERED_FOR = """
     SELECT EXISTS (SELECT FROM event_log WHERE pos IS NULL AND audience = ANY($1::text[]))
 """
 
-# The lock is a statement of its own: one that also numbered would read a snapshot older than
-# the lock. Whoever hears of a position must find it after a crash, whatever the database's
-# default for synchronous_commit is. One message, so one way to the database and back.
-_BEGIN_NUMBERING = f"""
-    BEGIN ISOLATION LEVEL READ COMMITTED;
-    SET LOCAL synchronous_commit = on;
-    SELECT pg_advisory_xact_lock({NUMBERING_LOCK})
-"""
-
-_NUMBER = """
-    WITH fresh AS (
-        SELECT id, row_number() OVER (ORDER BY id) AS n
-          FROM (SELECT id FROM event_log WHERE pos IS NULL ORDER BY id LIMIT $1) AS oldest
-    ), moved AS (
-        UPDATE event_log_head
-           SET head = head + (SELECT count(*) FROM fresh)
-         WHERE EXISTS (SELECT FROM fresh)
-     RETURNING epoch, head - (SELECT count(*) FROM fresh) AS base
-    ), numbered AS (
-        UPDATE event_log
-           SET pos = moved.base + fresh.n
-          FROM fresh, moved
-         WHERE event_log.id = fresh.id AND event_log.pos IS NULL
-     RETURNING epoch, pos, audience, name, payload, at
-    )
-    SELECT epoch, pos, audience, name, payload, at FROM numbered ORDER BY pos
-"""
-
-# Only a bell, and after the commit: inside a business transaction NOTIFY would hold a lock of the
-# whole database until its commit.
-_COMMIT_AND_RING = f"COMMIT; NOTIFY {CHANNEL}"
+# In a function of the database (migration 0002), so that it is one way there and back: it takes
+# the lock in a statement of its own, numbers in the next, which sees all that was committed until
+# then, and rings. The answer comes after the commit.
+_NUMBER = "SELECT epoch, pos, audience, name, payload, at FROM number_events($1)"
 
 _HEAD = "SELECT epoch, head, floor FROM event_log_head"
 
@@ -158,18 +131,11 @@ class EventLog:
     async def number_some(self, connection: Any) -> list[LoggedEvent]:
         """Number one batch, ring for the relays, and return the batch, oldest first.
 
-        Whoever numbers has to ring, a passing reader too: no relay finds anything left to
-        number and would ring after it.
+        The connection must be in no transaction: then what is returned is committed. Whoever
+        numbers has to ring, a passing reader too: no relay finds anything left to number and
+        would ring after it.
         """
-        try:
-            await connection.execute(_BEGIN_NUMBERING)
-            rows = await connection.fetch(_NUMBER, NUMBERING_BATCH)
-            await connection.execute(_COMMIT_AND_RING if rows else "COMMIT")
-        except BaseException:
-            # The transaction ends with its connection: to ask for a rollback would wait for a
-            # database that may not answer, also in a server that is stopping.
-            connection.terminate()
-            raise
+        rows = await connection.fetch(_NUMBER, NUMBERING_BATCH)
         return [_logged(row["epoch"], row) for row in rows]
 
     async def head(self, connection: Any) -> Head:

@@ -1,5 +1,6 @@
 """Who is asking: the token of a request or a socket becomes a member of the database."""
 
+import asyncio
 from typing import Any, Protocol
 
 from aiohttp import web
@@ -14,7 +15,7 @@ from server.web.tokens import Claims, Tokens
 class Members(Protocol):
     """Where members are looked up: `server.club.accounts`."""
 
-    async def find(self, connection: Any, user_id: int) -> Member | None: ...
+    async def find_all(self, connection: Any, user_ids: list[int]) -> dict[int, Member]: ...
 
     async def find_foreign(
         self, connection: Any, issuer: str, subject: str
@@ -23,12 +24,56 @@ class Members(Protocol):
     async def welcome_foreign(self, tx: Transaction, issuer: str, subject: str) -> Member: ...
 
 
+class Lookups:
+    """Looks members up by id; those who ask at the same time share one statement.
+
+    Invariants
+        Whoever asks is answered by a statement that began afterwards: nothing is remembered.
+        At most one is under way; who comes meanwhile shares the next.
+    """
+
+    def __init__(self, db: Database, members: Members) -> None:
+        self._db = db
+        self._members = members
+        self._reading: asyncio.Task[None] | None = None
+        self.waiting: list[tuple[int, asyncio.Future[Member | None]]] = []
+
+    async def find(self, user_id: int) -> Member | None:
+        """Raises: DatabaseUnavailable."""
+        answer: asyncio.Future[Member | None] = asyncio.get_running_loop().create_future()
+        self.waiting.append((user_id, answer))
+        if self._reading is None:
+            self._reading = asyncio.create_task(self._read())
+        return await answer
+
+    async def _read(self) -> None:
+        while self.waiting:
+            asked: list[tuple[int, asyncio.Future[Member | None]]] = []
+            try:
+                async with self._db.connection() as connection:
+                    # Now, not before: whoever came while there was no connection is read too.
+                    asked, self.waiting = self.waiting, []
+                    found = await self._members.find_all(connection, [id_ for id_, _ in asked])
+            except Exception as error:
+                if not asked:
+                    asked, self.waiting = self.waiting, []
+                for _, answer in asked:
+                    if not answer.done():
+                        answer.set_exception(error)
+            else:
+                for user_id, answer in asked:
+                    if not answer.done():
+                        answer.set_result(found.get(user_id))
+        self._reading = None
+
+
 class Authenticator:
     """Turns a token into a member. The role is read from the database each time."""
 
     def __init__(self, db: Database, tokens: Tokens, members: Members) -> None:
         self._db = db
         self._members = members
+        self.lookups = Lookups(db, members)
         self.tokens = tokens
 
     async def sign_in(self, token: str) -> SignedIn:
@@ -41,19 +86,21 @@ class Authenticator:
         An identity is (issuer, subject): a foreign subject never matches a local id, and an
         unknown one becomes a new member. Raises: InvalidToken when the member is gone.
         """
-        async with self._db.connection() as connection:
-            if claims.issuer is None:
-                member = await self._members.find(connection, int(claims.subject))
-            else:
-                member = await self._members.find_foreign(
-                    connection, claims.issuer, claims.subject
-                )
-        if member is None and claims.issuer is not None:
-            async with self._db.transaction() as tx:
-                member = await self._members.welcome_foreign(tx, claims.issuer, claims.subject)
+        if claims.issuer is None:
+            member = await self.lookups.find(int(claims.subject))
+        else:
+            member = await self._foreign(claims.issuer, claims.subject)
         if member is None:
             raise InvalidToken()
         return SignedIn(member, claims.expires_at)
+
+    async def _foreign(self, issuer: str, subject: str) -> Member:
+        async with self._db.connection() as connection:
+            member = await self._members.find_foreign(connection, issuer, subject)
+        if member is None:
+            async with self._db.transaction() as tx:
+                member = await self._members.welcome_foreign(tx, issuer, subject)
+        return member
 
 
 def bearer_token(request: web.Request) -> str | None:

@@ -8,7 +8,7 @@ import asyncio
 import hashlib
 import re
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
 from typing import Any
 from weakref import WeakValueDictionary
@@ -86,12 +86,10 @@ class Turns:
     def __init__(self) -> None:
         self._members: WeakValueDictionary[int, asyncio.Semaphore] = WeakValueDictionary()
 
-    @asynccontextmanager
-    async def of(self, member_id: int) -> AsyncIterator[None]:
-        # Held here while anybody waits or works; forgotten with the last.
-        turn = self._members.setdefault(member_id, asyncio.Semaphore(_AT_ONCE))
-        async with turn:
-            yield
+    def of(self, member_id: int) -> asyncio.Semaphore:
+        """Enter it to have a turn."""
+        # Kept while somebody waits or works; forgotten with the last.
+        return self._members.setdefault(member_id, asyncio.Semaphore(_AT_ONCE))
 
 
 class AlreadyAnswered(Exception):
@@ -122,11 +120,9 @@ class MoneyTransaction:
         return self.response
 
 
-@asynccontextmanager
-async def transaction(request: web.Request) -> AsyncIterator[Transaction]:
+def transaction(request: web.Request) -> AbstractAsyncContextManager[Transaction]:
     """One transaction for the request: all of it happens, or nothing."""
-    async with request.app[DB].transaction() as tx:
-        yield tx
+    return request.app[DB].transaction()
 
 
 @asynccontextmanager

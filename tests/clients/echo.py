@@ -1,5 +1,6 @@
 """The engine mounted alone, with an application that tells clients what they told it."""
 
+import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -39,13 +40,20 @@ class EchoServer:
         await self._runner.setup()
         place = {"host": "127.0.0.1", "port": self.port}
         if self._door == "front":
-            site: web.BaseSite = FrontSite(self._runner, self.sio.eio, **place)
+            self._site: web.BaseSite = FrontSite(self._runner, self.sio.eio, **place)
         else:
-            site = web.TCPSite(self._runner, **place)
-        await site.start()
+            self._site = web.TCPSite(self._runner, **place)
+        await self._site.start()
         self.port = self._runner.addresses[0][1]
 
     async def stop(self) -> None:
+        # asyncio leaves a connection unclosed that it has accepted in the moment in which it stops
+        # to listen (python/cpython#109564), so it accepts none in that moment.
+        loop = asyncio.get_running_loop()
+        for listening in self._site._server.sockets:  # type: ignore[union-attr]
+            loop.remove_reader(listening.fileno())
+        await asyncio.sleep(0)
+        await self._site.stop()
         await self.sio.shutdown()
         await self._runner.cleanup()
 

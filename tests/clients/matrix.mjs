@@ -15,9 +15,9 @@ const BYTES = Buffer.from(Uint8Array.from({ length: 300_000 }, (_, i) => (i * 7 
 
 const say = (line) => process.stdout.write(`${JSON.stringify(line)}\n`);
 
-const within = (what, start) =>
+const within = (what, start, patience = PATIENCE_MS) =>
   new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error(`${what}: nothing came`)), PATIENCE_MS);
+    const timer = setTimeout(() => reject(new Error(`${what}: nothing came`)), patience);
     start((value) => (clearTimeout(timer), resolve(value)));
   });
 
@@ -65,7 +65,8 @@ async function play({ name, url, transports, settles }) {
   // An upgrade may still be under way, and one that is blocked may be tried for long.
   if (settles !== transport())
     await within("upgrade", (resolve) => socket.io.engine.once("upgrade", resolve));
-  const gone = once("disconnect");
+  // The server goes when the slowest client is ready.
+  const gone = within("disconnect", (resolve) => socket.once("disconnect", resolve), 4 * PATIENCE_MS);
   say({ name, settled: transport() });
 
   await gone;
@@ -73,8 +74,10 @@ async function play({ name, url, transports, settles }) {
   expect("another session", socket.id !== first);
   expect("text after the restart", (await ask("echo", TEXT)) === TEXT);
   expect("bytes after the restart", isBytes(await ask("echo", BYTES)));
-  say({ name, back: true });
+  const closed = within("close", (resolve) => socket.io.engine.once("close", resolve));
   socket.disconnect();
+  await closed;
+  say({ name, back: true });
 }
 
 await Promise.all(

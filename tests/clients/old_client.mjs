@@ -8,5 +8,5 @@ const socket = io(url, { transports: [transport], reconnection: false });
 const end = (line) => process.stdout.write(`${JSON.stringify(line)}\n`, () => process.exit());
 socket.on("connect", () => end({ connected: true }));
 socket.on("connect_error", (error) =>
-  end({ refused: error.message, why: error.description?.message ?? error.description }),
+  end({ refused: error.message, why: String(error.description?.message ?? error.description) }),
 );

@@ -24,7 +24,6 @@ BLOCKS = (
     "half_silence",
 )
 
-_CHUNK = 65_536
 _END_OF_HEAD = b"\r\n\r\n"
 
 _WEBSOCKET = re.compile(rb"^upgrade:[ \t]*websocket[ \t]*\r\n", re.IGNORECASE | re.MULTILINE)
@@ -36,22 +35,26 @@ _CHUNKED = re.compile(rb"^transfer-encoding:", re.IGNORECASE | re.MULTILINE)
 class Proxy:
     """Carries connections to a port of this machine; WebSocket handshakes meet the `block`.
 
-    `handshakes` counts those it has seen, so that a test can tell whether the block was met.
+    What it carries, it cuts into pieces of so many bytes at most. `handshakes` counts those it
+    has seen, so that a test can tell whether the block was met.
     """
 
-    def __init__(self, port: int, block: str | None) -> None:
+    def __init__(self, port: int, block: str | None, piece: int) -> None:
         assert block is None or block in BLOCKS
         self.port = port
         self.block = block
+        self.piece = piece
         self.url = ""
         self.handshakes = 0
         self._tasks: list[asyncio.Task[None]] = []
 
     @classmethod
     @contextlib.asynccontextmanager
-    async def open(cls, port: int, block: str | None = None) -> AsyncIterator["Proxy"]:
+    async def open(
+        cls, port: int, block: str | None = None, *, piece: int = 65_536
+    ) -> AsyncIterator["Proxy"]:
         """Carry connections to `port` until left; connections that stand are then cut."""
-        proxy = cls(port, block)
+        proxy = cls(port, block, piece)
         listener = await asyncio.start_server(proxy._accept, "127.0.0.1", 0)
         proxy.url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
         try:
@@ -66,7 +69,10 @@ class Proxy:
                 raise end
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._tasks.append(asyncio.create_task(_Connection(self, reader, writer).carry()))
+        task = asyncio.create_task(_Connection(self, reader, writer).carry())
+        # Here, and not in the task: one that is cancelled at once has never begun.
+        task.add_done_callback(lambda _: writer.close())
+        self._tasks.append(task)
 
 
 class _Connection:
@@ -85,7 +91,6 @@ class _Connection:
                 "127.0.0.1", self._proxy.port
             )
         except ConnectionError:
-            self._to_client.close()
             return
         directions = [asyncio.create_task(self._requests()), asyncio.create_task(self._answers())]
         try:
@@ -94,7 +99,6 @@ class _Connection:
             for task in directions:
                 task.cancel()
             ends = await asyncio.gather(*directions, return_exceptions=True)
-            self._to_client.close()
             self._to_server.close()
         for end in ends:
             # An end in the middle of something is an end, too.
@@ -110,15 +114,14 @@ class _Connection:
                 self._proxy.handshakes += 1
                 await self._handshake(head)
                 return
-            self._to_server.write(head)
+            await self._cut(head, self._to_server)
             assert not _CHUNKED.search(head), "the clients here announce a body's length"
             length = _LENGTH.search(head)
             left = int(length[1]) if length else 0
             while left:
-                data = await self._from_client.readexactly(min(left, _CHUNK))
+                data = await self._from_client.readexactly(min(left, self._proxy.piece))
                 left -= len(data)
-                self._to_server.write(data)
-                await self._to_server.drain()
+                await self._cut(data, self._to_server)
 
     async def _handshake(self, head: bytes) -> None:
         match self._proxy.block:
@@ -136,34 +139,40 @@ class _Connection:
             case "hanging":
                 await self._swallow()
             case "stripped":
-                self._to_server.write(
-                    _HOP_BY_HOP.sub(b"", head).removesuffix(b"\r\n") + b"Connection: close\r\n\r\n"
-                )
+                stripped = _HOP_BY_HOP.sub(b"", head).removesuffix(b"\r\n")
+                await self._cut(stripped + b"Connection: close\r\n\r\n", self._to_server)
                 await self._swallow()
             case "silence":
                 self._is_muted = True
-                self._to_server.write(head)
+                await self._cut(head, self._to_server)
                 await self._swallow()
             case "half_silence":
                 self._is_muted = True
-                self._to_server.write(head)
+                await self._cut(head, self._to_server)
                 await self._pass_on()
             case None:
-                self._to_server.write(head)
+                await self._cut(head, self._to_server)
                 await self._pass_on()
 
     async def _pass_on(self) -> None:
-        while data := await self._from_client.read(_CHUNK):
-            self._to_server.write(data)
-            await self._to_server.drain()
+        while data := await self._from_client.read(self._proxy.piece):
+            await self._cut(data, self._to_server)
 
     async def _swallow(self) -> None:
-        while await self._from_client.read(_CHUNK):
+        while await self._from_client.read(self._proxy.piece):
             pass
+
+    async def _cut(self, data: bytes, to: asyncio.StreamWriter) -> None:
+        size = self._proxy.piece
+        for start in range(0, len(data), size):
+            to.write(data[start : start + size])
+            await to.drain()
+            # The other side reads before the next piece comes, or they would be one again.
+            await asyncio.sleep(0)
 
     async def _answers(self) -> None:
         head = b""
-        while data := await self._from_server.read(_CHUNK):
+        while data := await self._from_server.read(self._proxy.piece):
             if self._is_muted:
                 if _END_OF_HEAD in head:
                     continue
@@ -171,5 +180,4 @@ class _Connection:
                 if _END_OF_HEAD not in head:
                     continue
                 data = head[: head.index(_END_OF_HEAD) + len(_END_OF_HEAD)]
-            self._to_client.write(data)
-            await self._to_client.drain()
+            await self._cut(data, self._to_client)

@@ -6,9 +6,8 @@ and comes back by itself after the server was away. The engine is mounted alone.
 
 import asyncio
 import json
-import logging
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ import aiohttp
 import pytest
 
 from tests.clients import python_client
-from tests.clients.echo import EchoServer
+from tests.clients.echo import DOORS, EchoServer
 from tests.clients.proxy import BLOCKS, Proxy
 
 _MATRIX = Path(__file__).with_name("matrix.mjs")
@@ -43,8 +42,12 @@ CLIENTS = {
 # What a client is to have said before the server goes, or after it came back.
 _SETTLED, _BACK = "settled", "back"
 
+# Bytes that come at once: what a machine gives to itself, and so little that every head, body and
+# frame of some length comes in pieces.
+_WHOLE, _CUT = 65_536, 200
+
 # The clients give up each step for themselves, and say which; this ends a test that hangs.
-_PATIENCE_S = 120.0
+_PATIENCE_S = 180.0
 
 
 def _node() -> str:
@@ -110,12 +113,14 @@ class Play:
 @pytest.fixture(scope="module")
 async def outcomes(request: pytest.FixtureRequest) -> AsyncIterator[dict[str, dict[str, Any]]]:
     """What became of the client on each network, by the network's name."""
-    client, door = request.param
+    client, door, piece = request.param
     async with asyncio.timeout(_PATIENCE_S), AsyncExitStack() as stack:
         # Shorter than as shipped: python-socketio's client waits for the end of a silent probe.
-        server = await stack.enter_async_context(EchoServer.open(door, upgrade_timeout=2, close_timeout=1))
+        server = await stack.enter_async_context(
+            EchoServer.open(door, upgrade_timeout=2, close_timeout=0.5)
+        )
         proxies = {
-            name: await stack.enter_async_context(Proxy.open(server.port, block))
+            name: await stack.enter_async_context(Proxy.open(server.port, block, piece=piece))
             for name, (_, block, _) in NETWORKS.items()
         }
         networks = [
@@ -140,15 +145,16 @@ async def outcomes(request: pytest.FixtureRequest) -> AsyncIterator[dict[str, di
     yield outcomes
 
 
-@pytest.mark.parametrize(
-    "outcomes",
-    [
-        pytest.param((client, door), id=f"{client}-{door}")
-        for client in CLIENTS
-        for door in ("front", "aiohttp")
-    ],
-    indirect=True,
-)
+def _plays() -> Iterator[Any]:
+    for client in CLIENTS:
+        for door in DOORS:
+            yield pytest.param((client, door, _WHOLE), id=f"{client}-{door}")
+            yield pytest.param(
+                (client, door, _CUT), id=f"{client}-{door}-in-pieces", marks=pytest.mark.long
+            )
+
+
+@pytest.mark.parametrize("outcomes", list(_plays()), indirect=True)
 @pytest.mark.parametrize("network", list(NETWORKS))
 async def test_client_connects_carries_its_load_and_comes_back(
     outcomes: dict[str, dict[str, Any]], network: str
@@ -161,3 +167,27 @@ async def test_client_connects_carries_its_load_and_comes_back(
     assert outcome["back"]
     # The network was asked for WebSocket, or the outcome says nothing about it.
     assert (outcome["handshakes"] > 0) == ("websocket" in transports)
+
+
+@pytest.mark.parametrize("transport", _BOTH)
+@pytest.mark.parametrize("door", DOORS)
+async def test_client_of_release_2_is_refused_and_the_log_says_what_to_update(
+    door: str, transport: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with EchoServer.open(door) as server, asyncio.timeout(_PATIENCE_S):
+        url = f"http://127.0.0.1:{server.port}"
+        process = await asyncio.create_subprocess_exec(
+            _node(), _OLD, url, transport, stdout=asyncio.subprocess.PIPE
+        )
+        said, _ = await process.communicate()
+        # The client keeps the answer's body to itself.
+        async with (
+            aiohttp.ClientSession() as http,
+            http.get(f"{url}/socket.io/?EIO=3&transport=polling") as response,
+        ):
+            answer = response.status, await response.json()
+
+    assert "400" in json.loads(said)["why"]
+    assert answer == (400, {"code": 5, "message": "Unsupported protocol version"})
+    told = [record.getMessage() for record in caplog.records]
+    assert any("update socket.io-client" in line for line in told), told

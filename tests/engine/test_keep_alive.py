@@ -1,62 +1,46 @@
 """How long a connection lives is its client's to say (RFC 9112 §9.3)."""
 
-import asyncio
-
 import pytest
 
-from tests.clients.echo import DOORS, EchoServer
-from tests.club import PATIENCE_S
-
-_HANDSHAKE = "/socket.io/?EIO=4&transport=polling"
-_REFUSED = "/socket.io/?EIO=3&transport=polling"
+from server.engine import make_server
+from tests.engine.conftest import Serve
 
 
-async def _ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: str) -> str:
-    """Send one request without a body; the answer's head. Raises: IncompleteReadError."""
-    writer.write(request.encode())
-    async with asyncio.timeout(PATIENCE_S):
-        head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
-        await reader.readexactly(int(head.partition("content-length: ")[2].partition("\r\n")[0]))
-    return head
-
-
-@pytest.mark.parametrize("path", [_HANDSHAKE, _REFUSED])
+@pytest.mark.parametrize("revision, status", [("4", 200), ("3", 400)])
 @pytest.mark.parametrize(
-    "request_line, stays",
+    "version, connection, stays",
     [
-        ("HTTP/1.1\r\n", True),
-        ("HTTP/1.1\r\nConnection: Keep-Alive\r\n", True),
-        ("HTTP/1.1\r\nConnection: close\r\n", False),
-        ("HTTP/1.1\r\nConnection: TE, Close\r\n", False),
-        ("HTTP/1.0\r\n", False),
-        ("HTTP/1.0\r\nConnection: keep-alive\r\n", True),
+        ("1.1", None, True),
+        ("1.1", "Keep-Alive", True),
+        ("1.1", "close", False),
+        ("1.1", "TE, Close", False),
+        ("1.0", None, False),
+        ("1.0", "keep-alive", True),
     ],
 )
-@pytest.mark.parametrize("door", DOORS)
-async def test_connection_lives_as_long_as_its_client_says(
-    door: str, request_line: str, stays: bool, path: str
+async def test_a_connection_lives_as_long_as_its_client_says(
+    serve: Serve, version: str, connection: str | None, stays: bool, revision: str, status: int
 ) -> None:
-    async with EchoServer.open(door) as server:
-        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
-        try:
-            head = await _ask(reader, writer, f"GET {path} {request_line}Host: x\r\n\r\n")
-            if stays:
-                assert "connection: close" not in head
-                assert await _ask(reader, writer, f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n")
-            else:
-                async with asyncio.timeout(PATIENCE_S):
-                    assert await reader.read() == b""
-        finally:
-            writer.close()
+    rig = await serve(make_server(close_timeout=0.1))
+    http = await rig.http()
+    headers = {} if connection is None else {"Connection": connection}
+
+    response = await http.request(
+        "GET", rig.target(EIO=revision), headers=headers, version=version
+    )
+
+    assert response.status == status
+    if stays:
+        assert "close" not in response.headers.get("connection", "")
+        assert (await http.request("GET", rig.target())).status == 200
+    else:
+        assert await http.rest() == b""
 
 
-@pytest.mark.parametrize("door", DOORS)
-async def test_last_answer_says_that_it_is_the_last(door: str) -> None:
-    async with EchoServer.open(door) as server:
-        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
-        head = await _ask(
-            reader, writer, f"GET {_HANDSHAKE} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
-        )
-        writer.close()
+async def test_the_last_answer_says_that_it_is_the_last(serve: Serve) -> None:
+    rig = await serve(make_server(close_timeout=0.1))
+    http = await rig.http()
 
-    assert "\r\nconnection: close\r\n" in head
+    response = await http.request("GET", rig.target(), headers={"Connection": "close"})
+
+    assert response.headers["connection"] == "close"

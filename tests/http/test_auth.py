@@ -14,7 +14,8 @@ import pytest
 import structlog
 
 from server.config import Config, Issuer
-from tests.club import PASSWORD, Answer, Club, Person
+from server.keys import AUTH
+from tests.club import PASSWORD, Answer, Club, Person, until
 from tests.conftest import JWT_SECRET, make_config
 from tests.http.conftest import somebody_waits, somebody_waits_second
 
@@ -262,6 +263,19 @@ async def test_expired_token_says_that_it_expired(club: Club, account: Person) -
     assert is_refusal(await club.call("GET", "/api/me", token=token), 401, "token_expired")
 
 
+async def test_token_that_worked_says_that_it_expired_once_it_has(
+    club: Club, account: Person
+) -> None:
+    token = signed(claims(account.id, exp=int(time.time()) + 3))
+    assert (await club.call("GET", "/api/me", token=token)).status == 200
+
+    async def refusal() -> Answer | None:
+        answer = await club.call("GET", "/api/me", token=token)
+        return answer if answer.status != 200 else None
+
+    assert is_refusal(await until(refusal, "the token expires"), 401, "token_expired")
+
+
 @pytest.mark.parametrize("path", ["/api/cases", "/api/updates", "/api/drops", "/health", "/"])
 async def test_bad_token_is_refused_also_where_anonymous_is_welcome(
     club: Club, account: Person, path: str
@@ -286,6 +300,32 @@ async def test_demoted_admin_is_refused_with_the_same_token(club: Club, database
 
     assert is_refusal(await admin.get("/api/admin/users"), 403, "forbidden")
     assert (await admin.get("/api/me"))["user"]["role"] == "member"
+
+
+async def test_members_who_ask_at_the_same_time_are_told_apart(
+    club: Club, database: Any
+) -> None:
+    members = [await club.person(has_password=False) for _ in range(4)]
+    nobody = signed(claims(2**53 - 1))
+    async with database.transaction():
+        # The first is being looked up, the others gather for the next statement.
+        await database.execute("LOCK TABLE users IN ACCESS EXCLUSIVE MODE")
+        first = asyncio.create_task(members[0].get("/api/me"))
+        await somebody_waits(database)
+        others = [asyncio.create_task(each.get("/api/me")) for each in (*members, members[0])]
+        gone = asyncio.create_task(members[1].get("/api/me"))
+        stranger = asyncio.create_task(club.call("GET", "/api/me", token=nobody))
+
+        async def all_have_come() -> bool:
+            return len(club.app[AUTH].lookups.waiting) == 7
+
+        await until(all_have_come, "seven wait to be looked up")
+        gone.cancel()
+    answers = await asyncio.gather(first, *others)
+
+    asked = [members[0], *members, members[0]]
+    assert [answer["user"]["id"] for answer in answers] == [each.id for each in asked]
+    assert is_refusal(await stranger, 401, "invalid_token")
 
 
 async def test_role_written_into_a_token_counts_for_nothing(club: Club) -> None:

@@ -253,6 +253,41 @@ async def test_opening_that_never_was_is_not_found(club: Club) -> None:
         assert answer.status == 404, name
 
 
+_RARE = "WHERE case_id = $1 AND name = 'Rare'"
+
+
+@pytest.mark.parametrize(
+    ("change", "then"),
+    [
+        ("UPDATE case_items SET name = 'New' WHERE case_id = $1 AND weight > 1", ("New", 2)),
+        (f"UPDATE case_items SET stock = 0 {_RARE}", ("Plain", 1)),
+        (f"UPDATE case_items SET removed_at = now() {_RARE}", ("Plain", 1)),
+        (f"DELETE FROM case_items {_RARE}", ("Plain", 1)),
+        (
+            "INSERT INTO case_items (case_id, name, image, rarity, value_minor, weight)"
+            " VALUES ($1, 'Another', '', 'common', 1, 1)",
+            ("Plain", 3),
+        ),
+    ],
+)
+async def test_lines_changed_behind_the_servers_back_count_from_the_next_opening(
+    club: Club, player: Person, database: Any, change: str, then: tuple[str, int]
+) -> None:
+    plain = line("Plain", weight=1_000_000_000)
+    case = await club.create_case(price=1, items=[plain, line("Rare", weight=1)])
+
+    async def won_out_of_how_many() -> tuple[str, int]:
+        opened = await player.opens(case)
+        lines = await database.fetchval(
+            "SELECT cardinality(line_ids) FROM openings WHERE id = $1", opened["opening"]["id"]
+        )
+        return opened["item"]["name"], lines
+
+    assert await won_out_of_how_many() == ("Plain", 2)
+    await database.execute(change, case["id"])
+    assert await won_out_of_how_many() == then
+
+
 # --- the admin edits -------------------------------------------------------------------------
 
 
