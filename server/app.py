@@ -34,7 +34,7 @@ from server.realtime.sockets import Sockets
 from server.web import middleware, transactions
 from server.web.auth import Authenticator
 from server.web.commands import refuse_unknown
-from server.web.lifecycle import Lifecycle
+from server.web.lifecycle import Lifecycle, State
 from server.web.limits import RateLimits
 from server.web.pages import NODE_MODULES, add_pages
 from server.web.passwords import Passwords
@@ -74,7 +74,8 @@ def create_app(config: Config, *, prepare: Prepare | None = None) -> web.Applica
         config.database_url, pool_size=config.database_pool, timeout_s=config.database_timeout_s
     )
     event_log = EventLog(db)
-    sio = _socketio(config, event_log)
+    lifecycle = Lifecycle()
+    sio = _socketio(config, event_log, lifecycle)
     app[keys.CONFIG] = config
     app[keys.DB] = db
     app[keys.EVENT_LOG] = event_log
@@ -87,7 +88,7 @@ def create_app(config: Config, *, prepare: Prepare | None = None) -> web.Applica
     app[keys.LIMITS] = RateLimits(config)
     app[keys.PASSWORDS] = Passwords(max_waiting=config.sign_ins_waiting)
     app[keys.TURNS] = transactions.Turns()
-    app[keys.LIFECYCLE] = Lifecycle()
+    app[keys.LIFECYCLE] = lifecycle
     _add_doors(app, config)
     app.cleanup_ctx.append(_run(prepare))
     return app
@@ -113,7 +114,7 @@ def _add_doors(app: web.Application, config: Config) -> None:
         app[keys.SIO].attach(app)
 
 
-def _socketio(config: Config, event_log: EventLog) -> ClubSio:
+def _socketio(config: Config, event_log: EventLog, lifecycle: Lifecycle) -> ClubSio:
     def client_address(request: Request) -> str:
         forwarded = request.headers.get("x-forwarded-for", "")
         return middleware.caller_address(request.peer, forwarded, config)
@@ -123,6 +124,8 @@ def _socketio(config: Config, event_log: EventLog) -> ClubSio:
         cors_allowed_origins=[SAME_ORIGIN, *config.cors_origins],
         origin_required=config.origin_required,
         client_address=client_address,
+        # A new session would be cut at once, or could not be told who it is.
+        ready=lambda: lifecycle.state is State.READY,
         keep_environ=False,
         transports=list(config.transports),
         # Or the handshake offers an upgrade that is then refused.

@@ -24,10 +24,6 @@ _RUNS = 3
 _STAY_S = 60.0
 
 
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
-
-
 def _node() -> str:
     try:
         return subprocess.run(["node", "--version"], capture_output=True, text=True).stdout.strip()
@@ -57,6 +53,10 @@ def measure(*, quick: bool, peers: tuple[str, ...] = tuple(PEERS), clients: int 
     Raises: BenchError.
     """
     started = time.monotonic()
+
+    def say(text: str) -> None:
+        print(f"{time.monotonic() - started:4.0f} s  {text}", file=sys.stderr, flush=True)
+
     compile_load()
     present, problems = _present(peers)
     runs: dict[str, list[Found]] = {peer: [] for peer in present}
@@ -67,13 +67,14 @@ def measure(*, quick: bool, peers: tuple[str, ...] = tuple(PEERS), clients: int 
             found = scenarios.measure(
                 present,
                 scenarios.QUICK if quick else scenarios.FULL,
-                lambda text: _say(f"run {number + 1} of {count}: {text}"),
+                lambda text: say(f"run {number + 1} of {count}: {text}"),
+                first=number == 0,
             )
             for peer in present:
                 runs[peer].append(found[peer])
         if not quick and clients and "ours" in runs:
             crowded = crowd.measure(
-                "ours", clients, _STAY_S, lambda text: _say(f"{clients:,} idle: {text}")
+                "ours", clients, _STAY_S, lambda text: say(f"{clients:,} idle: {text}")
             )
     if not quick:
         _CHART.write_text(chart.svg(runs))

@@ -21,7 +21,7 @@ class _FirstStep:
 
     def __init__(self) -> None:
         self._task: asyncio.Task[Any] | None = None
-        self._cancelled: list[Any] = []
+        self._cancelled: tuple[Any, ...] = ()
 
     def became(self, task: asyncio.Task[Any]) -> None:
         self._task = task
@@ -31,14 +31,13 @@ class _FirstStep:
     def cancel(self, msg: Any = None) -> bool:
         if self._task is not None:
             return self._task.cancel(msg)
-        self._cancelled.append(msg)
+        self._cancelled += (msg,)
         return True
 
     def uncancel(self) -> int:
         if self._task is not None:
             return self._task.uncancel()
-        if self._cancelled:
-            self._cancelled.pop()
+        self._cancelled = self._cancelled[:-1]
         return len(self._cancelled)
 
     def cancelling(self) -> int:
@@ -91,18 +90,19 @@ def _start(
     """
     context = contextvars.copy_context()
     stand_in = _FirstStep()
-    current = tasks.current_task(loop)
-    if current is not None:
-        tasks._leave_task(loop, current)
-    tasks._enter_task(loop, stand_in)  # type: ignore[arg-type]
+    # What `_enter_task` and `_leave_task` do, which would have to be called four times.
+    running = tasks._current_tasks  # type: ignore[attr-defined]
+    current = running.get(loop)
+    running[loop] = stand_in
     try:
         waits_for = context.run(coroutine.send, None)
     except (StopIteration, asyncio.CancelledError):
         return None
     finally:
-        tasks._leave_task(loop, stand_in)  # type: ignore[arg-type]
-        if current is not None:
-            tasks._enter_task(loop, current)
+        if current is None:
+            del running[loop]
+        else:
+            running[loop] = current
     if asyncio.isfuture(waits_for):
         # The mark of a future on its way to a task; meanwhile others may wait for it too.
         waits_for._asyncio_future_blocking = False

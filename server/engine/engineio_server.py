@@ -7,7 +7,9 @@ everything under it replaced.
 import asyncio
 import inspect
 import logging
+import math
 from collections.abc import Callable, Coroutine
+from types import CoroutineType
 from typing import Any
 
 import engineio
@@ -18,7 +20,7 @@ from server.engine.frames import GOING_AWAY, NORMAL, POLICY, TEXT, frame
 from server.engine.handshake import accept
 from server.engine.limits import Callers, Counters, Limits
 from server.engine.origins import Origins
-from server.engine.packets import Message, PacketError, open_packet
+from server.engine.packets import CLOSE, Message, PacketError, open_packet
 from server.engine.requests import (
     BAD_METHOD,
     BAD_REQUEST,
@@ -52,6 +54,7 @@ class EngineServer(engineio.AsyncServer):
     Options are python-engineio's, those of `Limits`, and:
 
     `client_address`: a callable that says whose a request is (default: the peer's address);
+    `ready`: a callable that says whether new sessions are let in (default: always; else 503);
     `origin_required`: refuse requests without Origin, as native clients send them;
     `keep_environ`: keep the connect handler's environ for as long as the client is there.
     """
@@ -60,6 +63,7 @@ class EngineServer(engineio.AsyncServer):
         self,
         *,
         client_address: Callable[[Request], str] | None = None,
+        ready: Callable[[], bool] | None = None,
         origin_required: bool = False,
         keep_environ: bool = True,
         **options: Any,
@@ -78,14 +82,15 @@ class EngineServer(engineio.AsyncServer):
         self.wheel = Wheel(self.wheel_resolution)
         self.tasks: set[asyncio.Task[None]] = set()
         self._client_address = client_address
+        self._ready = ready
         self._origins = Origins(
             self.cors_allowed_origins,
             credentials=self.cors_credentials,
             required=origin_required,
         )
-        self._callers = Callers(self.limits)
+        self._callers = Callers(self.limits, self.counters)
         #: Sessions that are closed and have not fetched everything yet.
-        self._lingering: dict[str, Session] = {}
+        self._lingering: dict[str, tuple[Session, str]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         #: Set once the server stops: nobody new is let in.
         self.draining = False
@@ -175,7 +180,7 @@ class EngineServer(engineio.AsyncServer):
                 request.headers.get("user-agent", "no User-Agent"),
             )
             return BAD_VERSION
-        return BAD_REQUEST if self.draining else None
+        return None
 
     def _live(self, sid: str) -> Session | None:
         session = self.sockets.get(sid)
@@ -216,8 +221,10 @@ class EngineServer(engineio.AsyncServer):
         lingering = self._lingering.get(sid)
         if lingering is None or exchange.request.method != "GET":
             exchange.respond(error(400, SID_UNKNOWN, headers))
-        elif lingering.last_poll(exchange, headers):
-            del self._lingering[sid]
+        else:
+            session, packet = lingering
+            if session.last_poll(exchange, headers, packet):
+                del self._lingering[sid]
 
     def headers(self, request: Request) -> Headers:
         """The headers of every answer to this request."""
@@ -241,15 +248,15 @@ class EngineServer(engineio.AsyncServer):
     # The handshake.
 
     def _open(self, exchange: Exchange, headers: Headers) -> None:
+        if self.draining or (self._ready is not None and not self._ready()):
+            later = ("Retry-After", "1")
+            exchange.respond(Response(503, b"not now", headers=[*headers, later]))
+            return
         request = exchange.request
         address = self._client_address(request) if self._client_address else request.peer
         wait = self._callers.enter(address, self.loop.time())
         if wait is not None:
-            if wait >= 60.0:
-                self.counters.refused_address += 1
-            else:
-                self.counters.refused_handshakes += 1
-            later = ("Retry-After", str(max(1, round(wait))))
+            later = ("Retry-After", str(max(1, math.ceil(wait))))
             exchange.respond(Response(429, b"too many sessions", headers=[*headers, later]))
             return
         session = Session(self, self.generate_id(), address)
@@ -292,13 +299,13 @@ class EngineServer(engineio.AsyncServer):
 
     def _begin_websocket(self, session: Session, exchange: Exchange, accepted: bytes) -> None:
         websocket = WebSocket(session, self.limits)
-        taken = exchange.take(accepted)
+        opened = frame(TEXT, self._open_packet(session, upgrades=False).encode())
+        taken = exchange.take(accepted + opened)
         if taken is None:
             session.close(TRANSPORT_ERROR)
             return
         transport, rest = taken
         session.opened(self.loop.time())
-        transport.write(frame(TEXT, self._open_packet(session, upgrades=False).encode()))
         websocket.transport = transport
         session.begin(websocket)
         websocket.take(transport, rest, high_water=self.max_outgoing)
@@ -361,7 +368,7 @@ class EngineServer(engineio.AsyncServer):
         except Exception:
             self.logger.exception("message handler error")
             return
-        if inspect.isawaitable(outcome):
+        if outcome is not None and inspect.isawaitable(outcome):
             session.run(self._finish("message", outcome))
 
     async def _finish(self, what: str, outcome: Any) -> None:
@@ -380,15 +387,34 @@ class EngineServer(engineio.AsyncServer):
             self.tasks.add(task)
             task.add_done_callback(self.tasks.discard)
 
+    async def _trigger_event(self, event: str, *args: Any, run_async: bool = False) -> Any:
+        """python-engineio's, which asks at each call anew what kind of handler it has."""
+        if run_async:
+            return await super()._trigger_event(event, *args, run_async=True)
+        handler = self.handlers.get(event)
+        if handler is None:
+            return None
+        try:
+            try:
+                return await _outcome(handler, args)
+            except TypeError:
+                if event != "disconnect":
+                    raise
+                # A handler of python-engineio's older form, which takes no reason.
+                return await _outcome(handler, args[:1])
+        except Exception:
+            self.logger.exception("%s handler error", event)
+            return False if event == "connect" else None
+
     async def _forget(self, session: Session, reason: str) -> None:
         try:
             await self._trigger_event("disconnect", session.sid, reason, run_async=False)
         finally:
             self._drop(session)
 
-    def linger(self, session: Session) -> None:
-        """Let a closed session fetch what it has not got, for a while."""
-        self._lingering[session.sid] = session
+    def linger(self, session: Session, packet: str) -> None:
+        """Let a closed session fetch what it has not got, and then this packet, for a while."""
+        self._lingering[session.sid] = session, packet
         self.loop.call_later(self.limits.close_timeout, self._lingering.pop, session.sid, None)
 
     # python-engineio's surface.
@@ -443,7 +469,7 @@ class EngineServer(engineio.AsyncServer):
                 await self._close(closing, GOING_AWAY)
                 while (
                     self.tasks
-                    or self._lingering
+                    or any(packet == CLOSE for _, packet in self._lingering.values())
                     or any(session.connected for session in closing)
                 ):
                     await asyncio.sleep(_LOOK_S)
@@ -451,3 +477,10 @@ class EngineServer(engineio.AsyncServer):
             self.logger.info("clients that did not leave were cut off")
         finally:
             self.wheel.stop()
+
+
+async def _outcome(handler: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+    outcome = handler(*arguments)
+    if type(outcome) is CoroutineType or inspect.isawaitable(outcome):
+        return await outcome
+    return outcome

@@ -32,6 +32,9 @@ _TICK_S = 1.0
 # Pipelined bytes that may wait behind a request that is not answered yet.
 _AHEAD = 65_536
 _CLOSING_S = 2.0
+# Bytes of framing for one of a chunked body, beside what a head may have: a chunk of one byte has
+# five. Without a bound the extensions of a chunk, or the trailers, could go on for ever.
+_FRAMING = 16
 
 
 class FrontSite(web.TCPSite):
@@ -100,12 +103,14 @@ class _Front:
 class _Head:
     """Collects what httptools reads of one request's head, and of a chunked body."""
 
-    __slots__ = ("body", "complete", "headers", "url")
+    __slots__ = ("body", "complete", "fed", "headers", "url")
 
     def __init__(self) -> None:
         self.url = b""
         self.headers: dict[str, str] = {}
         self.body = bytearray()
+        #: Bytes of a chunked body, with its framing.
+        self.fed = 0
         self.complete = False
 
     def on_url(self, url: bytes) -> None:
@@ -139,6 +144,7 @@ class Connection(asyncio.Protocol, Exchange):
         "_keep_alive",
         "_parser",
         "_paused",
+        "_peer",
         "_transport",
         "_waiter",
         "request",
@@ -160,6 +166,7 @@ class Connection(asyncio.Protocol, Exchange):
         self._keep_alive = True
         self._in_head = True
         self._paused = False
+        self._peer: str | None = None
         #: The client does not take its answers.
         self._full = False
         self.tick = 0
@@ -300,6 +307,8 @@ class Connection(asyncio.Protocol, Exchange):
         refusal = server.refuse(request)
         if refusal is None and int(length) > server.limits.max_http_buffer_size:
             refusal = server.too_big(request)
+        if refusal is None and upgrades and has_body:
+            refusal = error(400, BAD_REQUEST)
         if refusal is None and request.method == "POST":
             refusal = server.expect_body(request)
         if refusal is not None:
@@ -309,9 +318,6 @@ class Connection(asyncio.Protocol, Exchange):
             self.respond(refusal)
         elif not has_body:
             server.answer(self, b"")
-        elif upgrades:
-            self._refuse(error(400, BAD_REQUEST))
-            return False
         else:
             self._within(server.limits.body_timeout)
             if head.headers.get("expect", "").lower() == "100-continue":
@@ -330,13 +336,15 @@ class Connection(asyncio.Protocol, Exchange):
         path, _, query = head.url.decode("ascii").partition("?")
         transport = self._transport
         assert transport is not None
-        peer = transport.get_extra_info("peername")
+        if self._peer is None:
+            peername = transport.get_extra_info("peername")
+            self._peer = peername[0] if peername else ""
         return Request(
             parser.get_method().decode(),
-            unquote(path),
+            unquote(path) if "%" in path else path,
             query,
             head.headers,
-            peer=peer[0] if peer else "",
+            peer=self._peer,
             secure=transport.get_extra_info("sslcontext") is not None,
             version=parser.get_http_version(),
         )
@@ -358,9 +366,14 @@ class Connection(asyncio.Protocol, Exchange):
             self._front.server.body_lost(self.request)
             self._refuse(error(400, BAD_REQUEST))
             return False
-        if len(head.body) > self._front.server.limits.max_http_buffer_size:
+        limits = self._front.server.limits
+        if len(head.body) > limits.max_http_buffer_size:
             assert self.request is not None
             self._refuse(self._front.server.too_big(self.request))
+            return False
+        head.fed += len(data)
+        if head.fed - len(head.body) > limits.max_head_bytes + _FRAMING * len(head.body):
+            self._refuse(error(400, BAD_REQUEST))
             return False
         if not head.complete:
             return False
@@ -391,17 +404,18 @@ class Connection(asyncio.Protocol, Exchange):
         transport = self._transport
         if transport is None:
             return
-        head = [f"HTTP/1.1 {response.status} {REASONS[response.status]}"]
+        head = f"HTTP/1.1 {response.status} {REASONS[response.status]}\r\n"
         if response.status != 204:
-            head.append(f"Content-Type: {response.content_type}")
-            head.append(f"Content-Length: {len(response.body)}")
-        head += [f"{name}: {value}" for name, value in response.headers]
+            head += f"Content-Type: {response.content_type}\r\n"
+            head += f"Content-Length: {len(response.body)}\r\n"
+        for name, value in response.headers:
+            head += f"{name}: {value}\r\n"
         if not self._keep_alive:
-            head.append("Connection: close")
+            head += "Connection: close\r\n"
         elif request is not None and request.version == "1.0":
-            head.append("Connection: keep-alive")
+            head += "Connection: keep-alive\r\n"
         body = b"" if request is not None and request.method == "HEAD" else response.body
-        transport.write("\r\n".join(head).encode("latin-1") + b"\r\n\r\n" + body)
+        transport.write(f"{head}\r\n".encode("latin-1") + body)
         if not self._keep_alive:
             self._close(transport)
             return
@@ -412,9 +426,13 @@ class Connection(asyncio.Protocol, Exchange):
 
     def _refuse(self, response: Response) -> None:
         """Answer what is not read to its end: nothing can follow it."""
+        reading = self._expects is not None or self._parser is not None
+        request = self.request
         self._keep_alive = False
         self._expects = self._parser = self._chunked = None
         self.respond(response)
+        if reading and request is not None:
+            self._front.server.body_lost(request)
 
     def _close(self, transport: Transport) -> None:
         # Closing with something unread would reset the connection and lose the answer.
@@ -448,7 +466,10 @@ def _stays(request: Request) -> bool:
 
     httptools knows as well, but forgets it at the end of the message.
     """
-    options = [each.strip() for each in request.headers.get("connection", "").lower().split(",")]
+    connection = request.headers.get("connection")
+    if connection is None:
+        return request.version != "1.0"
+    options = [each.strip() for each in connection.lower().split(",")]
     return "close" not in options and (request.version != "1.0" or "keep-alive" in options)
 
 

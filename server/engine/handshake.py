@@ -65,7 +65,10 @@ def _bad(message: str) -> Refusal:
 def _names(value: str, token: str) -> bool:
     """Whether a list of tokens holds this one, in whatever case."""
     # Outside ASCII there are letters (the Kelvin sign) whose lower case is an ASCII letter.
-    return value.isascii() and token in (each.strip(" \t") for each in value.lower().split(","))
+    lower = value.lower()
+    if lower == token:
+        return value.isascii()
+    return value.isascii() and token in (each.strip(" \t") for each in lower.split(","))
 
 
 def _is_key(value: str) -> bool:

@@ -73,16 +73,22 @@ class Rate:
 
     def __init__(self, per_second: float, burst: int) -> None:
         self._step = 1.0 / per_second
-        self._ahead = burst * self._step
+        # Half a step is left to the rounding of many additions: or of one, none would be admitted.
+        self._ahead = (burst - 0.5) * self._step
 
     def admit(self, arrival: float, now: float) -> float | None:
         """The new `arrival`; None when there were too many."""
-        arrival = (arrival if arrival > now else now) + self._step
-        return arrival if arrival - now <= self._ahead else None
+        if arrival < now:
+            arrival = now
+        return arrival + self._step if arrival - now <= self._ahead else None
 
     def wait(self, arrival: float, now: float) -> float:
         """Seconds until another one is admitted."""
-        return max(0.0, arrival + self._step - self._ahead - now)
+        return max(0.0, arrival - self._ahead - now)
+
+
+# Nobody knows when a session of this address will end.
+_TRY_AGAIN_S = 60.0
 
 
 @dataclass(slots=True)
@@ -96,6 +102,7 @@ class Callers:
     """The sessions of each address. An address that has none and had none lately is forgotten."""
 
     limits: Limits
+    counters: Counters
     _by_address: dict[str, _Caller] = field(default_factory=dict)
     _next_sweep: float = 0.0
 
@@ -105,10 +112,12 @@ class Callers:
             self._sweep(now)
         caller = self._by_address.setdefault(address, _Caller())
         if caller.sessions >= self.limits.max_sessions_per_address:
-            return 60.0
+            self.counters.refused_address += 1
+            return _TRY_AGAIN_S
         rate = Rate(self.limits.handshakes_per_second, self.limits.handshakes_burst)
         arrival = rate.admit(caller.arrival, now)
         if arrival is None:
+            self.counters.refused_handshakes += 1
             return rate.wait(caller.arrival, now)
         caller.arrival = arrival
         caller.sessions += 1

@@ -26,17 +26,7 @@ _LISTENING_S = 0.005
 class Client:
     """One client of one namespace."""
 
-    __slots__ = (
-        "arrival",
-        "held",
-        "held_size",
-        "namespace",
-        "refused",
-        "rooms",
-        "session",
-        "sid",
-        "state",
-    )
+    __slots__ = ("held", "held_size", "namespace", "rooms", "session", "sid", "state")
 
     def __init__(self, sid: str, namespace: str, session: Session) -> None:
         self.sid = sid
@@ -48,9 +38,6 @@ class Client:
         #: What was emitted to it before it was told that it is in.
         self.held: list[Message] | None = None
         self.held_size = 0
-        #: The flood gate's memory, and how often it was shut in a row.
-        self.arrival = 0.0
-        self.refused = 0
 
     def send(self, message: Message, *, volatile: bool = False) -> None:
         """Send, or keep until the client is in."""
@@ -105,6 +92,12 @@ class Manager(AsyncManager):
             return first
         return session.others.get(namespace) if session.others else None
 
+    def clients_of(self, session: Session) -> Iterator[Client]:
+        """What this session has, in all namespaces."""
+        for client in (session.client, *(session.others or {}).values()):
+            if client is not None:
+                yield client
+
     def clients(self, namespace: str, room: Any) -> Iterable[Client]:
         """The clients of a room, of several (each once), or of the namespace (None)."""
         tables = self.rooms.get(namespace)
@@ -145,13 +138,16 @@ class Manager(AsyncManager):
         """Send an event to everyone in a room; `volatile` may be dropped for slow clients."""
         if namespace not in self.rooms:
             return
-        arguments = [event, *data] if isinstance(data, tuple) else [event, data]
-        if data is None:
-            arguments = [event]
         recipients = self.clients(namespace, to or room)
         if skip_sid:
             skipped = {skip_sid} if isinstance(skip_sid, str) else set(skip_sid)
             recipients = [client for client in recipients if client.sid not in skipped]
+        if not recipients:
+            return
+        if data is None:
+            arguments = [event]
+        else:
+            arguments = [event, *data] if isinstance(data, tuple) else [event, data]
         if callback is not None:
             for client in list(recipients):
                 id_ = self._generate_ack_id(client.sid, callback)
@@ -233,14 +229,27 @@ class Manager(AsyncManager):
         return client is not None and client.state == CONNECTED
 
     def pre_disconnect(self, sid: str, namespace: str) -> str | None:
+        """The server throws a client out: what it sent before it knows is passed over."""
         client = self.client(sid, namespace)
         if client is None:
             return None
+        self.leave(sid, namespace)
+        session = client.session
+        if session.others is None:
+            session.others = {}
+        session.others.setdefault(namespace, None)
+        return session.sid
+
+    def leave(self, sid: str, namespace: str) -> None:
+        """The disconnect handler of a client is about to run: its session may join anew."""
+        client = self.client(sid, namespace)
+        if client is None:
+            return
         if client.state == CONNECTED and client.held is None:
             self._unsettled += 1
         client.state = LEAVING
         client.held = None
-        return client.session.sid
+        _part(client)
 
     def basic_disconnect(self, sid: str, namespace: str, **options: Any) -> None:
         client = self.client(sid, namespace)
@@ -254,11 +263,7 @@ class Manager(AsyncManager):
         client.state = LEAVING
         client.held = None
         self.callbacks.pop(sid, None)
-        session = client.session
-        if session.client is client:
-            session.client = None
-        elif session.others:
-            session.others.pop(namespace, None)
+        _part(client)
 
     # Rooms.
 
@@ -342,6 +347,15 @@ def adopt(manager: Any) -> Any:
         manager.__class__ = type(kind.__name__, (kind, Manager), {})
         manager.__dict__.setdefault("_unsettled", 0)
     return manager
+
+
+def _part(client: Client) -> None:
+    """The session of a client has nothing to do with it any more."""
+    session = client.session
+    if session.client is client:
+        session.client = None
+    elif session.others and session.others.get(client.namespace) is client:
+        del session.others[client.namespace]
 
 
 def _with(members: Any, new: Any) -> Any:

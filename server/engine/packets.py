@@ -7,6 +7,7 @@ data. In long-polling packets are joined by 0x1E, and binary data is `b` and bas
 
 import binascii
 import json
+from functools import lru_cache
 
 from server.engine.frames import BINARY, TEXT, frame
 
@@ -55,9 +56,16 @@ class Message:
         return self._polled
 
 
+#: How the frame of a short MESSAGE begins, by its payload's size: most are short.
+_HEADS = tuple(frame(TEXT, bytes(size))[:-size] + b"4" for size in range(1, 126))
+
+
 def _frame_of(part: str | bytes) -> bytes:
     if isinstance(part, str):
-        return frame(TEXT, b"4" + part.encode())
+        data = part.encode()
+        if len(data) < len(_HEADS):
+            return _HEADS[len(data)] + data
+        return frame(TEXT, b"4" + data)
     return frame(BINARY, bytes(part))
 
 
@@ -93,13 +101,20 @@ def open_packet(
     sid: str, *, upgrades: list[str], ping_interval: float, ping_timeout: float, max_payload: int
 ) -> str:
     """The handshake's answer. Intervals in seconds; on the wire they are milliseconds."""
-    return OPEN + json.dumps(
+    rest = _after_sid(tuple(upgrades), ping_interval, ping_timeout, max_payload)
+    return f'{OPEN}{{"sid":{json.dumps(sid)},{rest}'
+
+
+@lru_cache
+def _after_sid(
+    upgrades: tuple[str, ...], ping_interval: float, ping_timeout: float, max_payload: int
+) -> str:
+    return json.dumps(
         {
-            "sid": sid,
             "upgrades": upgrades,
             "pingInterval": round(ping_interval * 1000),
             "pingTimeout": round(ping_timeout * 1000),
             "maxPayload": max_payload,
         },
         separators=(",", ":"),
-    )
+    )[1:]

@@ -10,6 +10,7 @@ from server.engine.requests import BAD_REQUEST, Exchange, Headers, Response, Wai
 
 if TYPE_CHECKING:
     from server.engine.session import Session
+    from server.engine.upgrade import Upgrade
 
 # python-engineio's client takes an answer with more packets for an attack, and is gone.
 _MOST_FOR_PYTHON = 16
@@ -62,8 +63,9 @@ class Polling(Waiter):
         else:
             exchange.parked(self)
             self._waiting = exchange
-            if self._session.upgrade is not None and self._session.upgrade.probed:
-                self._end_soon()
+            upgrade = self._session.upgrade
+            if upgrade is not None and upgrade.probed:
+                self._end_for(upgrade)
         return True
 
     def send(self, message: Message | bytes) -> None:
@@ -86,10 +88,14 @@ class Polling(Waiter):
         self.buffered = sum(map(_size, self._buffer))
         self._answer(SEPARATOR.join(map(_polled, taken)))
 
-    def _end_soon(self) -> None:
-        # The client is about to change to a WebSocket and waits for its last poll to end. It
-        # polls again only if the answer to its probe is late, or never comes.
-        self._timer = asyncio.get_running_loop().call_later(_PROBING_POLL_S, self.end, NOOP)
+    def _end_for(self, upgrade: "Upgrade") -> None:
+        # The client waits for its last poll to end, and then changes to the WebSocket. It polls
+        # again only if the answer to its probe is late, or never comes.
+        if upgrade.ends_poll():
+            self.end(NOOP)
+        else:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(_PROBING_POLL_S, self.end, NOOP)
 
     def end(self, packet: str) -> None:
         """Answer the GET that waits, if there is one, with this packet."""
@@ -111,6 +117,8 @@ class Polling(Waiter):
     def exchange_lost(self, exchange: Exchange) -> None:
         if exchange is self._waiting:
             self._waiting = None
+            # For nobody; but at aiohttp's door a handler still waits for it.
+            exchange.respond(error(400, BAD_REQUEST))
             self._session.poll_lost()
 
     @property

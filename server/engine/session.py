@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
 from server.engine import eager
-from server.engine.frames import NORMAL
+from server.engine.frames import NORMAL, TOO_BIG
 from server.engine.packets import (
     CLOSE,
     MESSAGE,
@@ -36,6 +36,9 @@ SERVER_DISCONNECT = "server disconnect"
 PING_TIMEOUT = "ping timeout"
 SLOW = "slow consumer"
 
+# What ends the last poll, which may be on its way still; after other ends none is waited for.
+_TOLD_LATER = {SERVER_DISCONNECT: CLOSE, CLIENT_DISCONNECT: NOOP}
+
 # The life of a session: its connect handler runs; it lives; it has ended.
 OPENING, OPEN, CLOSED = range(3)
 
@@ -43,7 +46,7 @@ OPENING, OPEN, CLOSED = range(3)
 class Session:
     """One client. There may be 100,000 of them: slots, and nothing that is not needed.
 
-    `client` and `others` belong to the layer above: what it knows of this client.
+    `client`, `others`, `partial`, `arrival` and `refused` belong to the layer above.
     """
 
     __slots__ = (
@@ -53,12 +56,14 @@ class Session:
         "_slow",
         "_transport",
         "address",
+        "arrival",
         "client",
         "connect_timer",
         "data",
         "expects_body",
         "others",
         "partial",
+        "refused",
         "request",
         "running",
         "server",
@@ -92,6 +97,9 @@ class Session:
         #: A POST's head was read, and its body was not.
         self.expects_body = False
         self.connect_timer: asyncio.TimerHandle | None = None
+        #: The flood gate's memory, and how many more it has refused than let through.
+        self.arrival = 0.0
+        self.refused = 0
         self.client: Any = None
         self.others: dict[str, Any] | None = None
         self.partial: Any = None
@@ -261,12 +269,17 @@ class Session:
 
     def websocket_message(self, websocket: WebSocket, data: str | bytes) -> None:
         try:
-            self.receive(data)
+            if type(data) is str and data[:1] == MESSAGE:
+                self._message(data[1:])
+            else:
+                self.receive(data)
         except PacketError as problem:
             self.fail(problem)
 
-    def websocket_lost(self, websocket: WebSocket, reason: str) -> None:
-        if reason == PARSE_ERROR:
+    def websocket_lost(self, websocket: WebSocket, reason: str, code: int = 0) -> None:
+        if code == TOO_BIG:
+            self.server.counters.too_big += 1
+        elif code:
             self.server.counters.parse_errors += 1
         self.close(reason)
 
@@ -294,8 +307,9 @@ class Session:
 
     def probed(self) -> None:
         """The WebSocket carries: let the client end its poll."""
-        assert isinstance(self._transport, Polling)
-        self._transport.end(NOOP)
+        assert isinstance(self._transport, Polling) and self.upgrade is not None
+        if self._transport.waiting and self.upgrade.ends_poll():
+            self._transport.end(NOOP)
 
     def upgraded_to(self, websocket: WebSocket) -> None:
         self.upgrade = None
@@ -373,11 +387,11 @@ class Session:
             self.upgrade = None
         if isinstance(self._transport, WebSocket):
             self._transport.close(code, text)
-        elif reason == SERVER_DISCONNECT and not self._transport.waiting:
+        elif reason in _TOLD_LATER and not self._transport.waiting:
             self._transport.resume_reading()
-            self.server.linger(self)
+            self.server.linger(self, _TOLD_LATER[reason])
         else:
-            self._transport.close(NOOP if reason == CLIENT_DISCONNECT else CLOSE)
+            self._transport.close(_TOLD_LATER.get(reason, CLOSE))
         if sending:
             # The handler may send to others, whose end turns out by that: one after the other,
             # not one within the other.
@@ -385,8 +399,8 @@ class Session:
         else:
             self.server.ended(self, reason)
 
-    def last_poll(self, exchange: Exchange, headers: Headers) -> bool:
-        """A poll of a session that was closed: first what it has not got yet, then the end.
+    def last_poll(self, exchange: Exchange, headers: Headers, packet: str) -> bool:
+        """A poll of a session that was closed: first what it has not got yet, then `packet`.
 
         Returns whether that was the end.
         """
@@ -394,5 +408,5 @@ class Session:
         last = not self._transport.buffered
         self._transport.get(exchange, headers)
         if last:
-            self._transport.close()
+            self._transport.close(packet)
         return last

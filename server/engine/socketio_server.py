@@ -4,8 +4,10 @@ Overridden are the ways in (`_handle_eio_message` and what it calls) and out (`_
 handlers, namespaces, rooms and acks stay python-socketio's.
 """
 
+import asyncio
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from types import CoroutineType
 from typing import Any
 
 import socketio
@@ -14,7 +16,7 @@ from socketio.exceptions import ConnectionRefusedError as Refused
 from server.engine.engineio_server import EngineServer
 from server.engine.frames import POLICY
 from server.engine.limits import Rate
-from server.engine.manager import CONNECTED, LEAVING, PENDING, Client, Manager, adopt
+from server.engine.manager import CONNECTED, PENDING, Client, Manager, adopt
 from server.engine.packets import Message, PacketError
 from server.engine.session import CLOSED, Session
 from server.engine.socketio_packets import (
@@ -29,6 +31,9 @@ from server.engine.socketio_packets import (
 )
 
 RATE_LIMITED = "rate limited"
+_INTERNAL_ERROR = {"message": "Internal server error"}
+
+_NO_HANDLERS: dict[str, Any] = {}
 
 
 def too_many_events() -> Any:
@@ -79,7 +84,7 @@ class Server(socketio.AsyncServer):
 
     # What goes out.
 
-    async def emit(
+    def emit(
         self,
         event: str,
         data: Any = None,
@@ -90,9 +95,13 @@ class Server(socketio.AsyncServer):
         callback: Callable[..., Any] | None = None,
         ignore_queue: bool = False,
         volatile: bool = False,
-    ) -> None:
-        """python-socketio's `emit`; a `volatile` event may be dropped for slow clients."""
-        await self.manager.emit(
+    ) -> Coroutine[Any, Any, None]:
+        """python-socketio's `emit`; a `volatile` event may be dropped for slow clients.
+
+        To be awaited, as python-socketio's; it hands out the manager's coroutine.
+        """
+        more = {"volatile": True} if volatile else {}
+        emission: Coroutine[Any, Any, None] = self.manager.emit(
             event,
             data,
             namespace or "/",
@@ -100,8 +109,9 @@ class Server(socketio.AsyncServer):
             skip_sid=skip_sid,
             callback=callback,
             ignore_queue=ignore_queue,
-            **({"volatile": True} if volatile else {}),
+            **more,
         )
+        return emission
 
     def _send(self, session: Session, type_: int, namespace: str, *what: Any) -> None:
         session.send(Message(*self.codec.encode(type_, namespace, *what)))
@@ -119,6 +129,11 @@ class Server(socketio.AsyncServer):
         self._expect_connect(self.eio.sockets[eio_sid])
 
     def _expect_connect(self, session: Session) -> None:
+        """Close the session unless it joins something in time; one that is in is let be."""
+        if session.state == CLOSED or any(self.manager.clients_of(session)):
+            return
+        if session.connect_timer is not None:
+            session.connect_timer.cancel()
         session.connect_timer = self.eio.loop.call_later(
             self.eio.limits.connect_timeout, self._no_connect, session
         )
@@ -156,14 +171,14 @@ class Server(socketio.AsyncServer):
                 # Thrown out of the namespace while this was on its way.
                 return
             raise PacketError(f"not connected to {namespace[:50]!r}")
+        if client.state == PENDING:
+            raise PacketError("a packet before the namespace was joined")
         if packet.type == DISCONNECT:
             session.run(self._leave(session, client))
         elif packet.type in (ACK, BINARY_ACK):
             session.run(self._take_ack(client, packet))
         elif client.state == CONNECTED:
-            self._handle_event(session.sid, namespace, packet.id, packet.data)
-        elif client.state == PENDING:
-            raise PacketError("an event before the namespace was joined")
+            self._take_event(session, client, packet.id, packet.data)
 
     def _take_connect(self, session: Session, namespace: str, auth: Any) -> None:
         if not self._is_known(namespace):
@@ -172,6 +187,11 @@ class Server(socketio.AsyncServer):
             return
         if self._client(session, namespace) is not None:
             raise PacketError("a second CONNECT")
+        if not self._admit(session):
+            # A connect handler costs more than most events: joining is no way around the bound.
+            if session.state != CLOSED:
+                self._send(session, CONNECT_ERROR, namespace, {"message": RATE_LIMITED})
+            return
         if session.connect_timer is not None:
             session.connect_timer.cancel()
             session.connect_timer = None
@@ -208,23 +228,29 @@ class Server(socketio.AsyncServer):
         if not self.eio.keep_environ:
             self.environ.pop(eio_sid, None)
         if refusal is not None:
-            if self.always_connect:
-                self._send(session, DISCONNECT, namespace)
-            else:
-                self._send(session, CONNECT_ERROR, namespace, refusal)
             await self.manager.disconnect(sid, namespace, ignore_queue=True)
-            if session.state != CLOSED and session.client is None:
-                self._expect_connect(session)
+            self._refuse(session, namespace, refusal)
+            self._expect_connect(session)
         elif session.state == CLOSED:
             # It left while its handler ran: the handler is told, as it would be a moment later.
             self.manager.settle(sid, namespace)
-            await self._handle_disconnect(eio_sid, namespace, self.reason.TRANSPORT_CLOSE)
+            await self._part(sid, namespace, self.reason.TRANSPORT_CLOSE)
         elif not self.always_connect:
             self._welcome(session, namespace, sid)
 
     def _welcome(self, session: Session, namespace: str, sid: str) -> None:
         self._send(session, CONNECT, namespace, {"sid": sid})
         self.manager.settle(sid, namespace)
+
+    def _refuse(self, session: Session, namespace: str, refusal: Any) -> None:
+        if self.always_connect:
+            self._send(session, DISCONNECT, namespace)
+            return
+        try:
+            self._send(session, CONNECT_ERROR, namespace, refusal)
+        except (TypeError, ValueError):
+            self.logger.exception("JSON cannot say why a client is refused")
+            self._send(session, CONNECT_ERROR, namespace, _INTERNAL_ERROR)
 
     async def _ask_to_connect(
         self, eio_sid: str, namespace: str, sid: str, auth: Any
@@ -245,30 +271,28 @@ class Server(socketio.AsyncServer):
             return refused.error_args
         except ConnectionRefusedError:
             return {"message": "Connection refused by server"}
-        except Exception:
+        except (Exception, asyncio.CancelledError):
             self.logger.exception("the connect handler failed")
-            return {"message": "Internal server error"}
+            return _INTERNAL_ERROR
         return Refused().error_args if success is False else None
 
     # Leaving.
 
     async def _leave(self, session: Session, client: Client) -> None:
         """The client's own DISCONNECT."""
-        await self._handle_disconnect(session.sid, client.namespace)
-        if session.state != CLOSED and session.client is None:
-            self._expect_connect(session)
+        await self._part(client.sid, client.namespace, self.reason.CLIENT_DISCONNECT)
+        self._expect_connect(session)
 
-    async def _handle_disconnect(
-        self, eio_sid: str, namespace: str, reason: str | None = None
-    ) -> None:
-        sid = self.manager.sid_from_eio_sid(eio_sid, namespace)
-        if sid is None or not self.manager.is_connected(sid, namespace):
+    async def _part(self, sid: str, namespace: str, reason: str) -> None:
+        """Tell the disconnect handler of a client, once, and forget it."""
+        if not self.manager.is_connected(sid, namespace):
             return
-        self.manager.pre_disconnect(sid, namespace=namespace)
+        self.manager.leave(sid, namespace)
+        await self._say_goodbye(sid, namespace, reason)
+
+    async def _say_goodbye(self, sid: str, namespace: str, reason: str) -> None:
         try:
-            await self._trigger_event(
-                "disconnect", namespace, sid, reason or self.reason.CLIENT_DISCONNECT
-            )
+            await self._trigger_event("disconnect", namespace, sid, reason)
         except Exception:
             self.logger.exception("the disconnect handler failed")
         finally:
@@ -278,48 +302,52 @@ class Server(socketio.AsyncServer):
         self, sid: str, namespace: str | None = None, ignore_queue: bool = False
     ) -> None:
         """Throw a client out of the namespace: it does not come back by itself."""
-        client = self.manager.client(sid, namespace or "/")
-        await super().disconnect(sid, namespace, ignore_queue)
-        if client is not None and client.state == LEAVING:
-            session = client.session
-            if session.others is None:
-                session.others = {}
-            session.others.setdefault(client.namespace, None)
-            if session.state != CLOSED and session.client is None:
-                self._expect_connect(session)
+        namespace = namespace or "/"
+        client = self.manager.client(sid, namespace)
+        if ignore_queue:
+            is_here = self.manager.is_connected(sid, namespace)
+        else:
+            is_here = await self.manager.can_disconnect(sid, namespace)
+        if not is_here:
+            return
+        # What was told before comes before.
+        self.manager.release(client)
+        self._send(client.session, DISCONNECT, namespace)
+        self.manager.pre_disconnect(sid, namespace)
+        await self._say_goodbye(sid, namespace, self.reason.SERVER_DISCONNECT)
+        self._expect_connect(client.session)
 
     async def _handle_eio_disconnect(self, eio_sid: str, reason: str) -> None:
         session = self.eio.sockets[eio_sid]
         session.partial = None
-        clients = [session.client, *(session.others or {}).values()]
-        for client in clients:
-            if client is not None:
-                await self._handle_disconnect(eio_sid, client.namespace, reason)
+        for client in list(self.manager.clients_of(session)):
+            await self._part(client.sid, client.namespace, reason)
         self.environ.pop(eio_sid, None)
 
     # Events and acks.
 
-    def _handle_event(self, eio_sid: str, namespace: str, id: int | None, data: Any) -> None:
-        session = self.eio.sockets[eio_sid]
-        client = self._client(session, namespace)
-        if client is None:
-            return
-        arrival = self._rate.admit(client.arrival, self.eio.loop.time())
-        if arrival is None:
-            self._refuse_event(session, client, id)
-            return
-        client.arrival = arrival
-        client.refused = 0
-        session.run(self._run_event(session, client, id, data))
+    def _take_event(
+        self, session: Session, client: Client, id: int | None, data: Any
+    ) -> None:
+        if self._admit(session):
+            session.run(self._run_event(session, client, id, data))
+        elif id is not None and session.state != CLOSED:
+            self._acknowledge(client, [self._refusal()], id)
 
-    def _refuse_event(self, session: Session, client: Client, id: int | None) -> None:
+    def _admit(self, session: Session) -> bool:
+        """The flood gate. False: too many came; when it goes on, the session is closed."""
+        arrival = self._rate.admit(session.arrival, self.eio.loop.time())
+        if arrival is not None:
+            session.arrival = arrival
+            if session.refused:
+                session.refused -= 1
+            return True
         self.eio.counters.flood_refused += 1
-        client.refused += 1
-        if client.refused > self.eio.limits.events_burst:
+        session.refused += 1
+        if session.refused > self.eio.limits.events_burst:
             self.eio.counters.flood_closed += 1
             session.close(RATE_LIMITED, code=POLICY, text=RATE_LIMITED)
-        elif id is not None:
-            self._send(session, ACK, client.namespace, [self._refusal()], id)
+        return False
 
     async def _run_event(
         self, session: Session, client: Client, id: int | None, data: Any
@@ -334,9 +362,13 @@ class Server(socketio.AsyncServer):
                 arguments = list(answer)
             else:
                 arguments = [answer]
-            self._send(session, ACK, client.namespace, arguments, id)
+            self._acknowledge(client, arguments, id)
         except Exception:
             self.logger.exception("the handler of %.100r failed", data[0])
+
+    def _acknowledge(self, client: Client, arguments: list[Any], id: int) -> None:
+        # Behind what is still held back for the client, as everything that is told later.
+        client.send(Message(*self.codec.encode(ACK, client.namespace, arguments, id)))
 
     async def _take_ack(self, client: Client, packet: Packet) -> None:
         try:
@@ -355,9 +387,14 @@ class Server(socketio.AsyncServer):
         return None, args
 
     async def _trigger_event(self, event: str, namespace: str, *args: Any) -> Any:
-        if event not in self.reserved_events:
-            handler, args_ = self._get_event_handler(event, namespace, args)
+        if event != "disconnect":
+            handler = self.handlers.get(namespace, _NO_HANDLERS).get(event)
+            if handler is None or event == "*":
+                handler, args = self._get_event_handler(event, namespace, args)
             if handler is not None:
-                outcome = handler(*args_)
-                return await outcome if inspect.isawaitable(outcome) else outcome
+                outcome = handler(*args)
+                # Nearly all are coroutines; what else can be awaited takes long to tell.
+                if type(outcome) is CoroutineType or inspect.isawaitable(outcome):
+                    return await outcome
+                return outcome
         return await super()._trigger_event(event, namespace, *args)

@@ -18,13 +18,14 @@ if TYPE_CHECKING:
 class Upgrade:
     """A WebSocket on trial."""
 
-    __slots__ = ("_probed", "_session", "_timer", "websocket")
+    __slots__ = ("_ended_poll", "_probed", "_session", "_timer", "websocket")
 
     def __init__(self, session: "Session") -> None:
         limits = session.server.limits
         self._session = session
         self.websocket = WebSocket(self, limits)
         self._probed = False
+        self._ended_poll = False
         self._timer = asyncio.get_running_loop().call_later(
             limits.upgrade_timeout, self._timed_out
         )
@@ -33,6 +34,11 @@ class Upgrade:
     def probed(self) -> bool:
         """Whether the WebSocket has shown that it carries something."""
         return self._probed
+
+    def ends_poll(self) -> bool:
+        """Whether a poll is to be ended at once: the first after the probe is, and no other."""
+        first, self._ended_poll = not self._ended_poll, True
+        return first
 
     def cancel(self) -> None:
         """The session ends: the trial with it."""
@@ -52,7 +58,7 @@ class Upgrade:
             websocket.close(POLICY, "not an upgrade")
             self._session.upgrade_failed()
 
-    def websocket_lost(self, websocket: WebSocket, reason: str) -> None:
+    def websocket_lost(self, websocket: WebSocket, reason: str, code: int = 0) -> None:
         self._timer.cancel()
         self._session.upgrade_failed()
 

@@ -41,8 +41,11 @@ class Listener(Protocol):
 
     def websocket_message(self, websocket: "WebSocket", data: str | bytes) -> None: ...
 
-    def websocket_lost(self, websocket: "WebSocket", reason: str) -> None:
-        """The connection is over; said once, and not to who closed it."""
+    def websocket_lost(self, websocket: "WebSocket", reason: str, code: int = 0) -> None:
+        """The connection is over; said once, and not to who closed it.
+
+        `code` is RFC 6455's for what the client did wrong.
+        """
 
     def websocket_behind(self, websocket: "WebSocket", behind: bool) -> None:
         """Its client does not read what was sent, or has caught up."""
@@ -123,7 +126,7 @@ class WebSocket(asyncio.Protocol):
             if self.transport.can_write_eof():
                 self.transport.write_eof()
             self._abort_later()
-        self._tell(PARSE_ERROR)
+        self._tell(PARSE_ERROR, error.code)
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._closer is not None:
@@ -132,10 +135,10 @@ class WebSocket(asyncio.Protocol):
         self.transport = self._reader = None
         self._tell(TRANSPORT_CLOSE if exc is None else TRANSPORT_ERROR)
 
-    def _tell(self, reason: str) -> None:
+    def _tell(self, reason: str, code: int = 0) -> None:
         listener, self.listener = self.listener, None
         if listener is not None:
-            listener.websocket_lost(self, reason)
+            listener.websocket_lost(self, reason, code)
 
     # What goes out.
 
@@ -149,6 +152,8 @@ class WebSocket(asyncio.Protocol):
         self.listener = None
         if self._closer is None and self.transport is not None:
             self.transport.write(close_frame(code, reason))
+            # Its answer may lie behind what was not read while handlers were busy.
+            self.transport.resume_reading()
             self._abort_later()
 
     @property

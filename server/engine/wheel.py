@@ -35,12 +35,12 @@ class Wheel:
     def set(self, item: Timed, due: float) -> None:
         """Due at this time of the loop's clock; an earlier deadline of the thing is forgotten."""
         self.clear(item)
+        if self._handle is None:
+            self._start()
         item.tick = tick = max(math.ceil(due / self._resolution), self._tick + 1)
         slot = self._slots.get(tick)
         if slot is None:
             self._slots[tick] = {item}
-            if self._handle is None:
-                self._start()
         else:
             slot.add(item)
 

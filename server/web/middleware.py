@@ -208,24 +208,16 @@ async def cors(request: web.Request, handler: Handler) -> web.StreamResponse:
 async def gate(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Refuse what cannot be done now, and whoever shows a bad token."""
     lifecycle = request.app[LIFECYCLE]
+    if request.path == _TRANSPORT:
+        # The engine asks for itself whether it may let anybody in; sockets carry their tokens
+        # inside the protocol.
+        return await handler(request)
     if lifecycle.state is not State.READY and not _ALWAYS.fullmatch(request.path):
-        if lifecycle.state is State.DRAINING:
-            draining = Draining()
-            if request.path != _TRANSPORT:
-                raise draining
-            if "sid" not in request.query:
-                # A new session would be cut at once.
-                return error_response(request, draining)
-        else:
-            unavailable = Unavailable()
-            if request.path == _TRANSPORT:
-                return error_response(request, unavailable)
-            raise unavailable
-    # A token that is present must be good, also where anonymous is welcome. Sockets carry
-    # theirs inside the protocol.
-    if request.path != _TRANSPORT and (token := bearer_token(request)) is not None:
+        raise Draining() if lifecycle.state is State.DRAINING else Unavailable()
+    # A token that is present must be good, also where anonymous is welcome.
+    if (token := bearer_token(request)) is not None:
         request[CLAIMS] = request.app[AUTH].tokens.verify(token)
-    if request.body_exists and request.path != _TRANSPORT:
+    if request.body_exists:
         # A small body has come with its headers and needs no timer.
         limit_s = None if request.content.is_eof() else request.app[CONFIG].body_timeout_s
         try:

@@ -111,6 +111,12 @@ class Rig:
         await client.open()
         return client
 
+    async def joined(self, transport: str) -> Client:
+        """A client that is connected to Socket.IO's main namespace."""
+        client = await self.client(transport)
+        await client.connect()
+        return client
+
     async def upgraded(self, session: PollingClient) -> WebSocketClient:
         """Take a polling session over to a WebSocket, as clients do."""
         websocket = await self.websocket(sid=session.sid)

@@ -1,119 +1,143 @@
-"""Clients that do not read: what waits for them is bounded, and others notice nothing."""
+"""A client that does not read: what may be dropped is, then it goes, and nobody else notices."""
 
 import asyncio
-import json
-from typing import Any
 
+import pytest
+
+from tests.club import PATIENCE_S
 from tests.engine.clients import Client, WebSocketClient, soon
 from tests.engine.conftest import Serve
-from tests.engine.rig import Rig, quiet_server
+from tests.engine.raw_websocket import PONG, Closed
+from tests.engine.rig import TRANSPORTS, Rig, quiet_server
 
-# An event of this size, and more of them than the sockets of both ends hold.
-CHUNK = "x" * 65_536
-MANY = 400
+# The bound on what goes out is never below one message that may come in.
+SMALL = {"max_outgoing_bytes": 200_000, "max_http_buffer_size": 200_000}
+PAYLOAD = "x" * 20_000
+# Two kernels keep some megabytes for a connection; this is 200 MB.
+ENOUGH = 10_000
+GOODBYE = Closed(4008, "slow consumer, resume from cursor")
 
 
-async def joined(rig: Rig, transport: str) -> tuple[Client, str]:
-    client = await rig.client(transport)
-    return client, await client.connect()
-
-
-def hang(client: Client) -> None:
-    """The client reads nothing more. One that polls does so by not polling."""
+async def deaf(rig: Rig, transport: str) -> Client:
+    """A client that is in and reads no more: its window closes, or its polls do not come."""
+    client = await rig.joined(transport)
     if isinstance(client, WebSocketClient):
         client.websocket.http.stop_reading()
+    return client
 
 
-def wake(client: Client) -> None:
-    if isinstance(client, WebSocketClient):
-        client.websocket.http.read_again()
+async def fill(rig: Rig, listener: Client) -> int:
+    """Emit volatile events, all heard by the listener, until one is dropped; its number."""
+    for number in range(ENOUGH):
+        await rig.engine.emit("tick", (number, PAYLOAD), volatile=True)
+        assert await listener.event() == ["tick", number, PAYLOAD]
+        if rig.eio.counters.volatile_dropped:
+            return number
+    raise AssertionError("nothing was ever dropped")
 
 
-async def pour(sio: Any, sid: str, **how: Any) -> None:
-    """Say more to a client than it has taken, in turns that let others breathe."""
-    for number in range(MANY):
-        await sio.emit("news", (number, CHUNK), to=sid, **how)
-        await asyncio.sleep(0)
+async def ticks(client: Client) -> list[int]:
+    """What a client finds that reads again, up to the event that ends it: numbers of ticks."""
+    numbers = []
+    while (event := await client.event())[0] == "tick":
+        numbers.append(event[1])
+    return numbers
 
 
-async def test_a_client_that_does_not_read_is_closed_and_others_are_not(
+@pytest.fixture(params=TRANSPORTS)
+def other_transport(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+async def test_volatile_events_are_dropped_for_a_client_that_does_not_read_and_for_nobody_else(
+    serve: Serve, transport: str, other_transport: str
+) -> None:
+    rig = await serve(quiet_server(**SMALL))
+    slow, other = await deaf(rig, transport), await rig.joined(other_transport)
+
+    dropped = await fill(rig, other)
+
+    assert rig.eio.counters.slow_closed == 0 and rig.engine.goodbyes.empty()
+    assert len(rig.eio.sockets) == 2
+    await slow.close()
+    assert dropped > SMALL["max_outgoing_bytes"] // len(PAYLOAD) - 2
+
+
+async def test_a_client_that_reads_again_lost_only_what_might_be_dropped(
     serve: Serve, transport: str
 ) -> None:
-    sio: Any = quiet_server(max_outgoing_bytes=1_000_000)
-    rig = await serve(sio)
-    slow, sid = await joined(rig, transport)
-    other, _ = await joined(rig, transport)
-    hang(slow)
-    reading = asyncio.create_task(other.receives(MANY))
+    rig = await serve(quiet_server(**SMALL))
+    slow, other = await deaf(rig, transport), await rig.joined("websocket")
+    dropped = await fill(rig, other)
 
-    await pour(sio, None)
+    if isinstance(slow, WebSocketClient):
+        slow.websocket.http.read_again()
+    for number in range(dropped):
+        assert (await slow.event())[:2] == ["tick", number]
+    # The engine knows that it has caught up when all of it has gone out.
+    await rig.engine.emit("end")
 
-    assert len(await soon(reading)) == MANY
-    assert await soon(sio.goodbyes.get()) == "slow consumer"
-    assert sio.eio.counters.slow_closed == 1
-    assert slow.sid not in sio.eio.sockets and other.sid in sio.eio.sockets
+    assert await ticks(slow) == []
+    assert await other.event() == ["end"]
+    assert rig.eio.counters.slow_closed == 0
 
 
-async def test_a_slow_websocket_is_told_to_resume_from_its_cursor(serve: Serve) -> None:
-    sio: Any = quiet_server(max_outgoing_bytes=1_000_000, close_timeout=30)
-    rig = await serve(sio)
-    slow, sid = await joined(rig, "websocket")
+async def test_a_client_that_does_not_read_goes_with_the_next_event_it_must_not_miss(
+    serve: Serve, transport: str, other_transport: str
+) -> None:
+    rig = await serve(quiet_server(**SMALL))
+    slow, other = await deaf(rig, transport), await rig.joined(other_transport)
+    dropped = await fill(rig, other)
+
+    await rig.engine.emit("durable")
+
+    assert await other.event() == ["durable"]
+    assert await soon(rig.engine.goodbyes.get()) == "slow consumer"
+    assert rig.eio.counters.slow_closed == 1
+    assert list(rig.eio.sockets) == [other.sid]
+    if isinstance(slow, WebSocketClient):
+        # It finds everything that was sent before, and then why it was closed.
+        slow.websocket.http.read_again()
+        for number in range(dropped):
+            assert (await slow.event())[:2] == ["tick", number]
+        assert await slow.websocket.closed() == GOODBYE
+    else:
+        await slow.ended()
+
+
+async def test_a_closed_slow_client_that_still_does_not_read_is_cut_off(serve: Serve) -> None:
+    rig = await serve(quiet_server(**SMALL, close_timeout=0.1))
+    slow, other = await deaf(rig, "websocket"), await rig.joined("websocket")
     assert isinstance(slow, WebSocketClient)
+    await fill(rig, other)
 
-    hang(slow)
-    await pour(sio, sid)
-    wake(slow)
-    closed = await slow.websocket.closed()
+    await rig.engine.emit("durable")
 
-    assert (closed.code, closed.reason) == (4008, "slow consumer, resume from cursor")
-
-
-async def test_a_slow_polling_client_is_told_that_its_session_is_over(serve: Serve) -> None:
-    sio: Any = quiet_server(max_outgoing_bytes=1_000_000)
-    rig = await serve(sio)
-    slow, sid = await joined(rig, "polling")
-
-    await pour(sio, sid)
-
-    await soon(sio.goodbyes.get())
-    await slow.ended()
-
-
-async def test_volatile_events_are_dropped_for_a_client_that_does_not_read(
-    serve: Serve, transport: str
-) -> None:
-    sio: Any = quiet_server(max_outgoing_bytes=1_000_000)
-    rig = await serve(sio)
-    client, sid = await joined(rig, transport)
-
-    hang(client)
-    await pour(sio, sid, volatile=True)
-    wake(client)
-    dropped = sio.eio.counters.volatile_dropped
-    heard = [json.loads(str(await client.receive())[2:])[1] for _ in range(MANY - dropped)]
-    await sio.emit("last", to=sid)
-
-    assert 0 < dropped < MANY
-    # What did come is what came first, whole and in order.
-    assert heard == sorted(heard) and heard[0] == 0
-    assert await client.event() == ["last"]
-    assert sio.goodbyes.empty()
+    # To one who does not read, an end shows when something is written.
+    with pytest.raises(ConnectionError):
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                await slow.websocket.send_frame(PONG)
+                await asyncio.sleep(0.01)
 
 
 async def test_volatile_events_reach_a_client_that_reads(serve: Serve, transport: str) -> None:
-    sio: Any = quiet_server()
-    client, sid = await joined(await serve(sio), transport)
+    rig = await serve(quiet_server())
+    client = await rig.joined(transport)
 
     for number in range(20):
-        await sio.emit("tick", number, to=sid, volatile=True)
+        await rig.engine.emit("tick", number, volatile=True)
         assert await client.event() == ["tick", number]
 
 
-async def test_a_message_as_big_as_the_cap_reaches_a_client(serve: Serve, transport: str) -> None:
-    """One message is no reason to be called slow."""
-    sio: Any = quiet_server(max_outgoing_bytes=1000)
-    client, sid = await joined(await serve(sio), transport)
+async def test_one_message_as_big_as_may_come_in_is_no_reason_to_be_called_slow(
+    serve: Serve, transport: str
+) -> None:
+    rig = await serve(quiet_server(max_outgoing_bytes=1000))
+    client = await rig.joined(transport)
 
-    await sio.emit("news", "x" * 900_000, to=sid)
+    for _ in range(3):
+        await rig.engine.emit("news", "x" * 900_000)
+        assert await client.event() == ["news", "x" * 900_000]
 
-    assert (await client.event())[1] == "x" * 900_000
+    assert rig.eio.counters.slow_closed == 0
