@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
 
-from server.engine.requests import BAD_REQUEST, Exchange, Request, Response, Waiter, error
+from server.engine.requests import (
+    BAD_REQUEST,
+    Exchange,
+    Request,
+    Response,
+    Waiter,
+    error,
+    is_behind,
+)
 
 if TYPE_CHECKING:
     from server.engine.engineio_server import EngineServer
@@ -121,8 +129,7 @@ class _AiohttpExchange(Exchange):
         self.answer.set_result(_Taken())
         if transport is None:
             return None
-        if transport.get_write_buffer_size():
-            # See the front door.
+        if is_behind(transport):
             transport.abort()
             return None
         rest: bytes = protocol._message_tail

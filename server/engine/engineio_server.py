@@ -402,7 +402,8 @@ class EngineServer(engineio.AsyncServer):
                     raise
                 # A handler of python-engineio's older form, which takes no reason.
                 return await _outcome(handler, args[:1])
-        except Exception:
+        except (Exception, asyncio.CancelledError):
+            # A handler that was cancelled has not let anybody in.
             self.logger.exception("%s handler error", event)
             return False if event == "connect" else None
 

@@ -23,6 +23,7 @@ from server.engine.requests import (
     Response,
     Waiter,
     error,
+    is_behind,
 )
 from server.engine.wheel import Wheel
 
@@ -445,9 +446,7 @@ class Connection(asyncio.Protocol, Exchange):
         if transport is None:
             return None
         self._leave()
-        if transport.get_write_buffer_size():
-            # It has not taken earlier answers, and who had the connection then was told so:
-            # whoever gets it now would never learn that it is behind.
+        if is_behind(transport):
             transport.abort()
             return None
         rest, self._buffer = self._buffer, b""

@@ -149,6 +149,16 @@ class Exchange(ABC):
         """Who is told if the client goes before it is answered."""
 
 
+def is_behind(transport: Transport) -> bool:
+    """Whether the client may be one that has not taken earlier answers.
+
+    Its connection cannot be given away: a transport says once that it is full, so whoever gets
+    it then would never learn it.
+    """
+    low, _ = transport.get_write_buffer_limits()
+    return transport.get_write_buffer_size() > low
+
+
 class Waiter(ABC):
     """Who answers an exchange later."""
 

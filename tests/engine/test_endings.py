@@ -97,6 +97,20 @@ async def test_a_connect_handler_that_is_cancelled_lets_nobody_in(
     assert not sio.manager.rooms
 
 
+async def test_a_session_whose_connect_handler_is_cancelled_is_refused(serve: Serve) -> None:
+    eio: Any = echo_server()
+
+    @eio.on("connect")
+    async def connect(sid: str, environ: Any) -> None:
+        raise asyncio.CancelledError
+
+    rig = await serve(eio)
+    response = await (await rig.http()).request("GET", rig.target())
+
+    assert response.status == 401
+    assert not eio.sockets
+
+
 async def test_what_is_kept_for_a_newcomer_is_bounded(serve: Serve) -> None:
     sio = gated_server(**SMALL)
     client = await (await serve(sio)).client("websocket")
