@@ -121,7 +121,7 @@ class _AiohttpExchange(Exchange):
         self.answer.set_result(_Taken())
         if transport is None:
             return None
-        if transport.get_write_buffer_size():
+        if protocol.writing_paused:
             # See the front door.
             transport.abort()
             return None

@@ -445,9 +445,10 @@ class Connection(asyncio.Protocol, Exchange):
         if transport is None:
             return None
         self._leave()
-        if transport.get_write_buffer_size():
+        if self._full:
             # It has not taken earlier answers, and who had the connection then was told so:
-            # whoever gets it now would never learn that it is behind.
+            # whoever gets it now would never learn that it is behind. (What the transport holds
+            # is no sign of it: under TLS the tickets of its own handshake are among that.)
             transport.abort()
             return None
         rest, self._buffer = self._buffer, b""
