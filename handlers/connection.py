@@ -33,12 +33,14 @@ def bind(app: web.Application) -> None:
         structlog.contextvars.bind_contextvars(sid=sid)
         try:
             who = await _who_connects(app, auth)
+            socket = app[SOCKETS].add(sid, address)
+            if who is not None:
+                await app[SOCKETS].identify(socket, who)
         except ClubError as error:
+            # Nobody says goodbye for one that was not let in.
+            app[SOCKETS].remove(sid)
             log.info("connect refused", code=error.code, address=address)
             raise ConnectionRefusedError(str(error), {"code": error.code}) from None
-        socket = app[SOCKETS].add(sid, address)
-        if who is not None:
-            await app[SOCKETS].identify(socket, who)
         log.info(
             "connected",
             transport=app[SOCKETS].transport(socket),

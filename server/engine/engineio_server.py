@@ -461,8 +461,11 @@ class EngineServer(engineio.AsyncServer):
         """Refuse new sessions, close all there are, and let all handlers end.
 
         Takes `close_timeout` seconds at most: so long clients may fetch what waits for them and
-        close their side, and handlers may run.
+        close their side, and handlers may run. Who stops it sooner, by cancelling, does not wait
+        again when the application that it is attached to ends: a second call does nothing.
         """
+        if self.draining:
+            return
         self.draining = True
         closing = list(self.sockets.values())
         try:

@@ -19,7 +19,7 @@ DOORS = ("aiohttp", "front")
 TRANSPORTS = ("polling", "websocket")
 
 # Most clients of a test go without a word, and a stop waits so long for their last poll.
-_SHORT = {"close_timeout": 0.3}
+_SHORT = {"close_timeout": 0.05}
 
 
 class Rig:

@@ -18,7 +18,7 @@ async def test_a_client_that_answers_outlives_the_ping_timeout(
     serve: Serve, transport: str
 ) -> None:
     # The timeout is generous: a busy machine's late answer is not a missed one.
-    eio: Any = echo_server(ping_interval=0.25, ping_timeout=1.0)
+    eio: Any = echo_server(ping_interval=0.2, ping_timeout=0.9)
     session = await (await serve(eio)).client(transport)
 
     # Longer than interval and timeout together.

@@ -74,7 +74,8 @@ async def test_handlers_that_run_may_end(serve: Serve, transport: str) -> None:
 
     @sio.event
     async def disconnect(sid: str, reason: str) -> None:
-        await asyncio.sleep(0.05)
+        for _ in range(10):
+            await asyncio.sleep(0)
         ended.set()
 
     await (await rig.client(transport)).connect()
