@@ -308,7 +308,7 @@ class EngineServer(engineio.AsyncServer):
         session.opened(self.loop.time())
         websocket.transport = transport
         session.begin(websocket)
-        websocket.take(transport, rest, high_water=self.max_outgoing)
+        websocket.take(transport, rest)
 
     def _begin_polling(self, session: Session, exchange: Exchange, headers: Headers) -> None:
         session.opened(self.loop.time())
@@ -348,11 +348,11 @@ class EngineServer(engineio.AsyncServer):
             # Accepted and closed, as the reference server does: a client that sees the
             # handshake refused may take the session for dead.
             websocket = WebSocket(None, self.limits)
-            websocket.take(*taken, high_water=self.max_outgoing)
+            websocket.take(*taken)
             websocket.close(POLICY, "this session has a WebSocket")
             return
         upgrade = session.upgrade = Upgrade(session)
-        upgrade.websocket.take(*taken, high_water=self.max_outgoing)
+        upgrade.websocket.take(*taken)
 
     # What happens to sessions.
 

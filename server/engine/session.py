@@ -238,9 +238,11 @@ class Session:
                 self.too_much(volatile)
             else:
                 transport.send(message)
-        elif volatile or (full and self._slow):
+        elif full and (volatile or self._slow):
             self.too_much(volatile)
         else:
+            if not full:
+                self._slow = False
             transport.write(message.frames)
             self._look_soon()
 
@@ -288,7 +290,6 @@ class Session:
             return
         if behind:
             self.write = None
-            self._look_soon()
         else:
             self.write = websocket.transport.write
             self._slow = False
@@ -297,7 +298,8 @@ class Session:
         # What one turn of the loop has written is not yet what the client does not read.
         if self._slow is False and self._transport.buffered >= self.server.max_outgoing:
             self._slow = None
-            self.server.loop.call_soon(self._look)
+            # Twice: what the loop has ready comes first, then what it may write.
+            self.server.loop.call_soon(self.server.loop.call_soon, self._look)
 
     def _look(self) -> None:
         if self._slow is None:
@@ -386,7 +388,8 @@ class Session:
             self.upgrade.cancel()
             self.upgrade = None
         if isinstance(self._transport, WebSocket):
-            self._transport.close(code, text)
+            # One that is slow resumes from its cursor; all that it has not read would be kept on.
+            self._transport.close(code, text, at_once=reason == SLOW)
         elif reason in _TOLD_LATER and not self._transport.waiting:
             self._transport.resume_reading()
             self.server.linger(self, _TOLD_LATER[reason])

@@ -6,6 +6,7 @@ CLOSE, and the server closes the TCP connection (§7.1.1).
 """
 
 import asyncio
+from collections import deque
 from typing import TYPE_CHECKING, Protocol
 
 from server.engine.frames import (
@@ -30,6 +31,9 @@ SLOW_CONSUMER = 4008
 
 _ROOM_FOR_PONGS = 65_536
 
+# Bytes in a transport's buffer from which on its client counts as behind.
+_HIGH_WATER = 16_384
+
 #: Why a connection ended, in python-engineio's words.
 TRANSPORT_CLOSE = "transport close"
 TRANSPORT_ERROR = "transport error"
@@ -51,10 +55,45 @@ class Listener(Protocol):
         """Its client does not read what was sent, or has caught up."""
 
 
+class _Kept:
+    """What a client that is behind has not been sent.
+
+    A transport may keep hundreds of bytes beside each write. So it gets little at a time, in
+    pieces of some size, and the rest waits here: references to frames that others get as well.
+    """
+
+    __slots__ = ("_frames", "is_paused", "size")
+
+    def __init__(self) -> None:
+        self._frames: deque[bytes] = deque()
+        #: In bytes.
+        self.size = 0
+        #: Whether the transport has enough.
+        self.is_paused = True
+
+    def add(self, frames: bytes) -> None:
+        self._frames.append(frames)
+        self.size += len(frames)
+
+    def take(self) -> bytes:
+        """The next of it, enough to fill the transport."""
+        piece = []
+        size = 0
+        while self._frames and size <= _HIGH_WATER:
+            piece.append(self._frames.popleft())
+            size += len(piece[-1])
+        self.size -= size
+        return b"".join(piece)
+
+    def clear(self) -> None:
+        self._frames.clear()
+        self.size = 0
+
+
 class WebSocket(asyncio.Protocol):
     """One connection. All calls are made in the loop's thread; none of them waits."""
 
-    __slots__ = ("_closer", "_reader", "_timeout", "listener", "transport")
+    __slots__ = ("_closer", "_kept", "_reader", "_timeout", "listener", "transport")
 
     def __init__(self, listener: Listener | None, limits: "Limits") -> None:
         self.listener = listener
@@ -64,15 +103,14 @@ class WebSocket(asyncio.Protocol):
         )
         self._timeout = limits.close_timeout
         self._closer: asyncio.TimerHandle | None = None
+        #: What waits for the transport; None while the client keeps up.
+        self._kept: _Kept | None = None
 
-    def take(self, transport: asyncio.Transport, data: bytes, *, high_water: int) -> None:
-        """Begin on a connected transport, with what came after the handshake.
-
-        `high_water`: bytes in its buffer from which on its client counts as behind.
-        """
+    def take(self, transport: asyncio.Transport, data: bytes) -> None:
+        """Begin on a connected transport, with what came after the handshake."""
         self.transport = transport
         transport.set_protocol(self)
-        transport.set_write_buffer_limits(high=high_water)
+        transport.set_write_buffer_limits(high=_HIGH_WATER)
         # Whoever had it before may have paused it.
         transport.resume_reading()
         if data:
@@ -109,7 +147,7 @@ class WebSocket(asyncio.Protocol):
         assert isinstance(payload, bytes)
         self._reader = None
         if self.transport is not None:
-            if self._closer is None:
+            if self._drop_kept() or self._closer is None:
                 self.transport.write(frame(CLOSE, payload[:2]))
             self.transport.close()
             self._abort_later()
@@ -119,7 +157,7 @@ class WebSocket(asyncio.Protocol):
         """Fail the connection (§7.1.7): nothing of what follows can be understood."""
         self._reader = None
         if self.transport is not None:
-            if self._closer is None:
+            if self._drop_kept() or self._closer is None:
                 self.transport.write(close_frame(error.code, error.reason))
             # Closing while there is something unread would reset the connection, and the
             # client would not learn why.
@@ -132,7 +170,7 @@ class WebSocket(asyncio.Protocol):
         if self._closer is not None:
             self._closer.cancel()
             self._closer = None
-        self.transport = self._reader = None
+        self.transport = self._reader = self._kept = None
         self._tell(TRANSPORT_CLOSE if exc is None else TRANSPORT_ERROR)
 
     def _tell(self, reason: str, code: int = 0) -> None:
@@ -143,23 +181,38 @@ class WebSocket(asyncio.Protocol):
     # What goes out.
 
     def write(self, frames: bytes) -> None:
-        """Send whole frames."""
-        if self.transport is not None:
+        """Send whole frames, or keep them while the client is behind."""
+        if self._kept is not None:
+            self._kept.add(frames)
+        elif self.transport is not None:
             self.transport.write(frames)
 
-    def close(self, code: int = NORMAL, reason: str = "") -> None:
-        """Begin the closing handshake; the client has `close_timeout` seconds to answer."""
+    def close(self, code: int = NORMAL, reason: str = "", *, at_once: bool = False) -> None:
+        """Begin the closing handshake; the client has `close_timeout` seconds to answer.
+
+        `at_once`: without what is kept for it.
+        """
         self.listener = None
         if self._closer is None and self.transport is not None:
-            self.transport.write(close_frame(code, reason))
+            if at_once and self._kept is not None:
+                self._kept.clear()
+            self.write(close_frame(code, reason))
             # Its answer may lie behind what was not read while handlers were busy.
             self.transport.resume_reading()
             self._abort_later()
 
+    def _drop_kept(self) -> bool:
+        """Nothing may follow a CLOSE. Returns whether something waited, our own CLOSE the last."""
+        kept, self._kept = self._kept, None
+        return kept is not None and kept.size > 0
+
     @property
     def buffered(self) -> int:
         """Bytes that the client has not taken yet."""
-        return 0 if self.transport is None else self.transport.get_write_buffer_size()
+        if self.transport is None:
+            return 0
+        kept = 0 if self._kept is None else self._kept.size
+        return self.transport.get_write_buffer_size() + kept
 
     def pause_reading(self) -> None:
         if self.transport is not None:
@@ -170,12 +223,24 @@ class WebSocket(asyncio.Protocol):
             self.transport.resume_reading()
 
     def pause_writing(self) -> None:
-        if self.listener is not None:
-            self.listener.websocket_behind(self, True)
+        if self._kept is not None:
+            self._kept.is_paused = True
+        elif self._reader is not None:
+            self._kept = _Kept()
+            if self.listener is not None:
+                self.listener.websocket_behind(self, True)
 
     def resume_writing(self) -> None:
-        if self.listener is not None:
-            self.listener.websocket_behind(self, False)
+        kept, transport = self._kept, self.transport
+        if kept is None or transport is None:
+            return
+        kept.is_paused = False
+        while kept.size and not kept.is_paused:
+            transport.write(kept.take())
+        if not kept.is_paused and self._kept is kept:
+            self._kept = None
+            if self.listener is not None:
+                self.listener.websocket_behind(self, False)
 
     def _abort_later(self) -> None:
         if self._closer is None:

@@ -140,18 +140,22 @@ class RawWebSocket:
 
     async def closed(self) -> Closed:
         """Wait for the end, answering a CLOSE frame as a client must; messages are skipped."""
+        return (await self.all_up_to_close())[1]
+
+    async def all_up_to_close(self) -> tuple[list[bytes], Closed]:
+        """The payloads of all frames that still come, and the end."""
+        payloads = []
         try:
-            while True:
-                frame = await self.frame()
-                if frame.opcode == CLOSE:
-                    break
+            while (frame := await self.frame()).opcode != CLOSE:
+                payloads.append(frame.payload)
         except (asyncio.IncompleteReadError, ConnectionError):
-            return Closed(None)
+            return payloads, Closed(None)
         await self.http.send(client_frame(CLOSE, frame.payload[:2]))
         assert await self.http.rest() == b"", "something came after the CLOSE frame"
         if not frame.payload:
-            return Closed(1005)
-        return Closed(int.from_bytes(frame.payload[:2], "big"), frame.payload[2:].decode())
+            return payloads, Closed(1005)
+        code, reason = int.from_bytes(frame.payload[:2], "big"), frame.payload[2:].decode()
+        return payloads, Closed(code, reason)
 
     async def close(self) -> None:
         await self.http.close()

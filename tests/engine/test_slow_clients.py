@@ -1,6 +1,8 @@
 """A client that does not read: what may be dropped is, then it goes, and nobody else notices."""
 
 import asyncio
+import json
+from typing import Any
 
 import pytest
 
@@ -85,7 +87,7 @@ async def test_a_client_that_reads_again_lost_only_what_might_be_dropped(
 async def test_a_client_that_does_not_read_goes_with_the_next_event_it_must_not_miss(
     serve: Serve, transport: str, other_transport: str
 ) -> None:
-    rig = await serve(quiet_server(**SMALL))
+    rig = await serve(quiet_server(**SMALL, close_timeout=30))
     slow, other = await deaf(rig, transport), await rig.joined(other_transport)
     dropped = await fill(rig, other)
 
@@ -96,13 +98,16 @@ async def test_a_client_that_does_not_read_goes_with_the_next_event_it_must_not_
     assert rig.eio.counters.slow_closed == 1
     assert list(rig.eio.sockets) == [other.sid]
     if isinstance(slow, WebSocketClient):
-        # It finds everything that was sent before, and then why it was closed.
+        # It finds the first of what was sent, whole and in order, and then why it was closed.
         slow.websocket.http.read_again()
-        for number in range(dropped):
-            assert (await slow.event())[:2] == ["tick", number]
-        assert await slow.websocket.closed() == GOODBYE
+        events, end = await slow.websocket.all_up_to_close()
+        heard = [json.loads(event[2:])[1] for event in events]
+        assert heard == list(range(len(heard))) and 0 < len(heard) < dropped
+        assert end == GOODBYE
     else:
         await slow.ended()
+    # Or the stop would wait for polls of the other.
+    await other.send("1")
 
 
 async def test_a_closed_slow_client_that_still_does_not_read_is_cut_off(serve: Serve) -> None:
@@ -141,3 +146,41 @@ async def test_one_message_as_big_as_may_come_in_is_no_reason_to_be_called_slow(
         assert await client.event() == ["news", "x" * 900_000]
 
     assert rig.eio.counters.slow_closed == 0
+
+
+async def burst(rig: Rig) -> list[list[Any]]:
+    """Events without a pause between them, less in all than the bound: what was told."""
+    told: list[list[Any]] = [["tick", number, "x" * (number % 300)] for number in range(4000)]
+    for name, *arguments in told:
+        await rig.engine.emit(name, tuple(arguments))
+    return told
+
+
+async def test_a_burst_reaches_a_client_that_reads_whole_and_in_order(
+    serve: Serve, transport: str
+) -> None:
+    rig = await serve(quiet_server())
+    client = await rig.joined(transport)
+
+    for _ in range(2):
+        told = await burst(rig)
+        assert [await client.event() for _ in told] == told
+
+    assert rig.eio.counters.slow_closed == rig.eio.counters.volatile_dropped == 0
+
+
+async def test_what_was_told_before_the_goodbye_comes_before_it(
+    serve: Serve, transport: str
+) -> None:
+    rig = await serve(quiet_server(close_timeout=30))
+    client = await rig.joined(transport)
+    if isinstance(client, WebSocketClient):
+        client.websocket.http.stop_reading()
+
+    told = await burst(rig)
+    await soon(rig.eio.disconnect(client.sid))
+    if isinstance(client, WebSocketClient):
+        client.websocket.http.read_again()
+
+    assert [await client.event() for _ in told] == told
+    await client.ended()
