@@ -112,9 +112,8 @@ async def test_a_request_that_dribbles_in_is_answered(rig: Rig, target: str) -> 
 
 
 async def test_a_path_that_only_begins_alike_is_the_applications(rig: Rig) -> None:
-    connection = await rig.http()
-
     for target in ("/socket.iox/?EIO=4&transport=polling", "/socket.io/room", "/socket", "/s"):
+        connection = await rig.http()
         assert (await connection.request("GET", target)).status == 404, target
 
 

@@ -102,3 +102,4 @@ async def test_the_environ_can_be_asked_for_as_long_as_the_client_is_there(
     await client.send("1")
     await soon(sio.goodbyes.get())
     assert sio.get_environ(sid) is None
+    assert sio.environ == {}

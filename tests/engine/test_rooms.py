@@ -120,6 +120,8 @@ async def test_rooms_are_told_and_closed(rig: Rig) -> None:
 
     assert sorted(sio.rooms(a)) == sorted([a, "bar"])
     assert sio.rooms(b) == [b]
+    # An empty room is no room: clubs make and leave them all day.
+    assert "hall" not in sio.manager.rooms["/"]
     assert await guests.heard() == [[], []]
 
 
