@@ -7,8 +7,12 @@ import statistics
 import sys
 
 from bench import sockets
-from bench.club import running_club
+from bench.club import RunningClub, running_club
+from bench.engine.children import Load, compile_load
 from bench.http_load import Openings
+
+# Sockets whose clients look at the time; the others count.
+_PROBES = 10
 
 
 def _say(text: str) -> None:
@@ -36,19 +40,30 @@ async def _openings(durable: bool, rounds: int, seconds: float) -> str:
     )
 
 
+def _crowd(club: RunningClub, clients: int) -> Load:
+    """Visitors who only count what they hear, in a process that costs little."""
+    crowd = Load(club, "127.0.0.2", 1000)
+    if clients:
+        crowd.ask(f"open {clients} 20")
+    return crowd
+
+
 async def _latency(clients: int, per_second: float, seconds: float) -> str:
     async with running_club(durable=True, members=64) as club:
         load = Openings(club, 32)
         await load.connect()
         _say(f"  connecting {clients} sockets …")
-        people = await sockets.connect(club, clients, probes=10)
+        people = await sockets.connect(club, _PROBES)
+        crowd = await asyncio.to_thread(_crowd, club, clients - _PROBES)
         _say(f"  {per_second:g} openings a second for {seconds:g} s …")
         missed = await load.at_rate(per_second, seconds)
         # What is still on its way belongs to the result: wait until nothing moves.
-        before = -1
-        while (received := sum(each.received for each in people)) != before:
+        before, received = -1, 0
+        while received != before:
             before = received
             await asyncio.sleep(1)
+            received = sum(each.received for each in people) + crowd.ask("status")["received"]
+        crowd.stop()
         times = sorted(ms for each in people for ms in each.latencies_ms)
         expected = load.done * clients
         load.close()
@@ -64,6 +79,7 @@ async def _latency(clients: int, per_second: float, seconds: float) -> str:
 
 async def measure(*, rounds: int, seconds: float) -> str:
     """Measure all and return the Markdown."""
+    compile_load()
     lines = [
         "## The club",
         "",

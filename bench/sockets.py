@@ -1,4 +1,4 @@
-"""Many WebSocket clients in one process: most only count bytes, a few read what they get."""
+"""WebSocket clients that look how old what they get is."""
 
 import asyncio
 import json
@@ -26,9 +26,8 @@ def _masked(text: bytes) -> bytes:
 class Socket(asyncio.Protocol):
     """A Socket.IO client over WebSocket, reduced to what the measurement needs."""
 
-    def __init__(self, member: Member, *, probe: bool) -> None:
+    def __init__(self, member: Member) -> None:
         self._member = member
-        self._probe = probe
         self._greeted = False
         self.connected = asyncio.get_running_loop().create_future()
         self.latencies_ms: list[float] = []
@@ -57,32 +56,24 @@ class Socket(asyncio.Protocol):
         self.received += data.count(b'["drop:new"')
         if data.endswith(_PING) or data.startswith(_PING):
             self.transport.write(_masked(b"3"))
-        if self._probe:
-            for at in _AT.findall(data):
-                sent = datetime.fromisoformat(at.decode()).timestamp()
-                self.latencies_ms.append((now - sent) * 1000)
+        for at in _AT.findall(data):
+            sent = datetime.fromisoformat(at.decode()).timestamp()
+            self.latencies_ms.append((now - sent) * 1000)
 
     def connection_lost(self, error: Exception | None) -> None:
         if not self.connected.done():
             self.connected.set_exception(ConnectionError("the socket was closed"))
 
 
-async def connect(club: RunningClub, count: int, probes: int) -> list[Socket]:
-    """Connect `count` clients, a few at a time; the first `probes` of them read."""
+async def connect(club: RunningClub, count: int) -> list[Socket]:
+    """Connect `count` members."""
     loop = asyncio.get_running_loop()
     sockets: list[Socket] = []
-    for start in range(0, count, 50):
-        batch = []
-        for number in range(start, min(start + 50, count)):
-            member = club.members[number % len(club.members)]
-            _, socket = await loop.create_connection(
-                lambda member=member, number=number: Socket(  # type: ignore[misc]
-                    member, probe=number < probes
-                ),
-                club.host,
-                club.port,
-            )
-            batch.append(socket)
-        await asyncio.gather(*(socket.connected for socket in batch))
-        sockets += batch
+    for number in range(count):
+        member = club.members[number % len(club.members)]
+        _, socket = await loop.create_connection(
+            lambda member=member: Socket(member), club.host, club.port  # type: ignore[misc]
+        )
+        sockets.append(socket)
+    await asyncio.gather(*(socket.connected for socket in sockets))
     return sockets

@@ -481,6 +481,8 @@ class _Closing(asyncio.Protocol):
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
         self._timer: asyncio.TimerHandle | None = None
+        # A long answer has paused it; the client's own end is to be seen.
+        transport.resume_reading()
         if transport.can_write_eof():
             transport.write_eof()
             self._wait()

@@ -65,7 +65,7 @@ async def test_who_goes_while_the_connect_handler_runs_is_said_goodbye(serve: Se
 
 
 async def test_a_refusal_that_cannot_be_said_lets_nobody_in(serve: Serve, transport: str) -> None:
-    sio = make_server()
+    sio = make_server(close_timeout=0.1)
 
     @sio.event
     async def connect(sid: str, environ: Any, auth: Any) -> None:
@@ -83,7 +83,7 @@ async def test_a_refusal_that_cannot_be_said_lets_nobody_in(serve: Serve, transp
 async def test_a_connect_handler_that_is_cancelled_lets_nobody_in(
     serve: Serve, transport: str
 ) -> None:
-    sio = make_server()
+    sio = make_server(close_timeout=0.1)
 
     @sio.event
     async def connect(sid: str, environ: Any, auth: Any) -> None:
@@ -133,7 +133,7 @@ async def test_what_is_kept_for_a_newcomer_is_bounded(serve: Serve) -> None:
 
 
 async def test_an_ack_follows_what_was_emitted_before_it(serve: Serve) -> None:
-    sio = make_server()
+    sio = make_server(close_timeout=0.1)
 
     @sio.event
     async def connect(sid: str, environ: Any, auth: Any) -> None:
@@ -151,7 +151,7 @@ async def test_an_ack_follows_what_was_emitted_before_it(serve: Serve) -> None:
 
 
 async def test_who_is_thrown_out_at_once_still_hears_why(serve: Serve) -> None:
-    sio = make_server()
+    sio = make_server(close_timeout=0.1)
     errands: list[asyncio.Task[None]] = []
 
     @sio.event
@@ -173,7 +173,7 @@ async def test_who_is_thrown_out_at_once_still_hears_why(serve: Serve) -> None:
 async def test_a_disconnect_handler_that_fails_keeps_nobody_in(
     serve: Serve, transport: str
 ) -> None:
-    sio = make_server()
+    sio = make_server(close_timeout=0.1)
 
     @sio.event
     async def connect(sid: str, environ: Any, auth: Any) -> None: ...

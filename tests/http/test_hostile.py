@@ -48,7 +48,7 @@ async def test_body_in_another_encoding_than_it_claims_is_refused(club: Club, bo
 async def test_origin_that_is_no_address_is_refused(club: Club) -> None:
     path = "/socket.io/?EIO=4&transport=polling"
     answer = await club.call("GET", path, headers={"Origin": "http://["})
-    assert answer.status == 400
+    assert answer.status == 403
 
 
 async def test_html_of_packages_is_not_served_from_our_origin(club: Club) -> None:
