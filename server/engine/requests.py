@@ -88,7 +88,8 @@ class Request:
                 environ["CONTENT_TYPE"] = value
             elif name == "content-length":
                 environ["CONTENT_LENGTH"] = value
-            else:
+            elif "_" not in name:
+                # `X_Real_IP` would pass for `X-Real-IP`, which a proxy vouches for.
                 environ["HTTP_" + name.upper().replace("-", "_")] = value
         return environ
 

@@ -67,6 +67,15 @@ async def test_what_a_caller_says_of_its_address_is_not_believed(
     assert environ["REMOTE_ADDR"] == "127.0.0.1"
 
 
+async def test_a_header_does_not_pass_for_another(serve: Serve, transport: str) -> None:
+    rig = await serve(quiet_server())
+    headers = {"X-Forwarded-For": "10.0.0.1", "X_Forwarded_For": "10.6.6.6"}
+
+    environ = await environ_of(rig, transport, headers)
+
+    assert environ["HTTP_X_FORWARDED_FOR"] == "10.0.0.1"
+
+
 async def test_the_application_says_whose_a_request_is(serve: Serve, transport: str) -> None:
     """Behind a trusted proxy: its header, read by the application's own rule."""
 

@@ -123,6 +123,7 @@ async def test_a_closed_slow_client_that_still_does_not_read_is_cut_off(serve: S
         async with asyncio.timeout(PATIENCE_S):
             while True:
                 await slow.websocket.send_frame(PONG)
+                await slow.websocket.http.writer.drain()
                 await asyncio.sleep(0.01)
 
 
