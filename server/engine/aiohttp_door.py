@@ -42,8 +42,9 @@ async def handle(server: "EngineServer", request: web.Request) -> web.StreamResp
         try:
             whole = await _body(request, server.limits.max_http_buffer_size)
         except (ConnectionError, web.RequestPayloadError):
+            # Raised on, it would be logged as an error of ours.
             server.body_lost(asked)
-            raise
+            return _response(error(400, BAD_REQUEST))
         if whole is None:
             return _response(server.too_big(asked))
         body = whole

@@ -25,8 +25,11 @@ _SHORT = {"close_timeout": 0.05}
 class Rig:
     """A running server. Clients it made are closed with it."""
 
-    def __init__(self, engine: Any, runner: web.AppRunner, path: str, tls: Any) -> None:
+    def __init__(
+        self, engine: Any, runner: web.AppRunner, path: str, door: str, tls: Any
+    ) -> None:
         self.engine = engine
+        self.door = door
         self.eio = getattr(engine, "eio", engine)
         self.runner = runner
         self.path = path
@@ -44,16 +47,17 @@ class Rig:
         *,
         app: web.Application | None = None,
         tls: tuple[ssl.SSLContext, ssl.SSLContext] | None = None,
+        **patience: float,
     ) -> AsyncIterator["Rig"]:
         """Serve `engine` (of Socket.IO, or of Engine.IO alone) on a free port.
 
-        `tls` is the server's context and the clients'.
+        `tls` is the server's context and the clients'; `patience` are times of aiohttp's runner.
         """
         app = app or web.Application()
         path = "socket.io" if hasattr(engine, "eio") else "engine.io"
         engine.attach(app, path)
         # The shipped patience with running requests: a stop that needs it is a slow stop.
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=60.0)
+        runner = web.AppRunner(app, access_log=None, **{"shutdown_timeout": 60.0} | patience)
         await runner.setup()
         server_tls, client_tls = tls or (None, None)
         site: web.BaseSite
@@ -63,7 +67,7 @@ class Rig:
         else:
             site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=server_tls)
         await site.start()
-        rig = cls(engine, runner, f"/{path}/", client_tls)
+        rig = cls(engine, runner, f"/{path}/", door, client_tls)
         try:
             yield rig
         finally:
@@ -82,6 +86,10 @@ class Rig:
         connection = await RawHttp.open(self.port, self._client_tls, local)
         self._clients.append(connection)
         return connection
+
+    def forget(self, client: Any) -> None:
+        """Somebody else closes this one."""
+        self._clients.remove(client)
 
     def target(self, **query: str) -> str:
         """The engine's path with a query; what a client always says may be left out."""

@@ -4,24 +4,18 @@ import ssl
 from typing import Any
 
 import pytest
-import trustme
 
 from tests.engine.conftest import Serve
 from tests.engine.raw_http import request_bytes
 from tests.engine.rig import echo_server, quiet_server
+from tests.engine.tls import contexts
 
 Contexts = tuple[ssl.SSLContext, ssl.SSLContext]
 
 
 @pytest.fixture(scope="module")
 def tls() -> Contexts:
-    """A server's context and a client's that trusts it, of an authority made for the test."""
-    authority = trustme.CA()
-    server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    authority.issue_cert("localhost").configure_cert(server)
-    client = ssl.create_default_context()
-    authority.configure_trust(client)
-    return server, client
+    return contexts()
 
 
 async def test_messages_come_back(serve: Serve, transport: str, tls: Contexts) -> None:
