@@ -135,8 +135,15 @@ class Server(_Child):
     def rss_bytes(self) -> int:
         """Resident memory after a garbage collection."""
         self.ask("collect")
+        return self._memory("Rss")
+
+    def pss_bytes(self) -> int:
+        """Resident memory, a page that several processes share being shared out among them."""
+        return self._memory("Pss")
+
+    def _memory(self, name: str) -> int:
         rollup = Path(f"/proc/{self.pid}/smaps_rollup").read_text()
-        return int(rollup.partition("Rss:")[2].split()[0]) * 1024
+        return int(rollup.partition(f"\n{name}:")[2].split()[0]) * 1024
 
 
 _CANNOT_RUN_HERE = 3
