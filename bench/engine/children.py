@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 _HERE = Path(__file__).parent
 _ROOT = _HERE.parent.parent
@@ -172,10 +172,16 @@ def install_peers() -> None:
     subprocess.run([npm, "ci", "--no-progress"], cwd=_PEERS, check=True, stdout=sys.stderr)
 
 
+class Serving(Protocol):
+    """A server on 127.0.0.1."""
+
+    port: int
+
+
 class Load(_Child):
     """Clients for one server, in one process on the other core."""
 
-    def __init__(self, server: Server, source: str, per_address: int) -> None:
+    def __init__(self, server: Serving, source: str, per_address: int) -> None:
         command = [str(_LOAD), str(server.port), source, str(per_address)]
         super().__init__(command, LOAD_CORE, {})
         self._name = "the load generator"
