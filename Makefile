@@ -36,7 +36,7 @@ check: $(VENV)/.check ## flake8, isort, mypy, import rules
 	$(BIN)/lint-imports
 
 bench: $(VENV)/.test node_modules/.installed ## the engine against its peers, openings a second, commit to client
-	$(BIN)/python -m bench
+	$(if $(NODE_OK),,NODE_OPTIONS=--use-system-ca )$(BIN)/python -m bench
 
 docs: $(VENV)/.run ## writes docs/events.md from the catalogue
 	$(BIN)/cyberhub docs

@@ -10,7 +10,7 @@ from bench.engine.report import Runs, ratios
 
 _COLOURS = {"ours": "#0b7a3b", "node_ws": "#444444", "node_uws": "#2f6fb2", "stock": "#b5651d"}
 _WIDTH, _LEFT, _TOP, _ROW = 900, 350, 70, 34
-_TICKS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20)
+_TICKS = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20)
 
 
 def _x(ratio: float) -> float:

@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 _HERE = Path(__file__).parent
 _ROOT = _HERE.parent.parent
@@ -135,8 +135,15 @@ class Server(_Child):
     def rss_bytes(self) -> int:
         """Resident memory after a garbage collection."""
         self.ask("collect")
+        return self._memory("Rss")
+
+    def pss_bytes(self) -> int:
+        """Resident memory, a page that several processes share being shared out among them."""
+        return self._memory("Pss")
+
+    def _memory(self, name: str) -> int:
         rollup = Path(f"/proc/{self.pid}/smaps_rollup").read_text()
-        return int(rollup.partition("Rss:")[2].split()[0]) * 1024
+        return int(rollup.partition(f"\n{name}:")[2].split()[0]) * 1024
 
 
 _CANNOT_RUN_HERE = 3
@@ -165,10 +172,16 @@ def install_peers() -> None:
     subprocess.run([npm, "ci", "--no-progress"], cwd=_PEERS, check=True, stdout=sys.stderr)
 
 
+class Serving(Protocol):
+    """A server on 127.0.0.1."""
+
+    port: int
+
+
 class Load(_Child):
     """Clients for one server, in one process on the other core."""
 
-    def __init__(self, server: Server, source: str, per_address: int) -> None:
+    def __init__(self, server: Serving, source: str, per_address: int) -> None:
         command = [str(_LOAD), str(server.port), source, str(per_address)]
         super().__init__(command, LOAD_CORE, {})
         self._name = "the load generator"

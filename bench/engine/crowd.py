@@ -23,7 +23,8 @@ class Crowd:
     stayed_s: float
     lost: int
     pings: int
-    bytes: int
+    rss_bytes: int
+    pss_bytes: int
     cpu_s: float
 
 
@@ -67,7 +68,8 @@ def measure(peer: str, clients: int, stay_s: float, say: Callable[[str], None]) 
             stayed_s=stayed,
             lost=sum(answer["lost"] for answer in answers),
             pings=sum(answer["pings"] for answer in answers),
-            bytes=sum(server.rss_bytes() for server in servers),
+            rss_bytes=sum(server.rss_bytes() for server in servers),
+            pss_bytes=sum(server.pss_bytes() for server in servers),
             cpu_s=cpu,
         )
     finally:

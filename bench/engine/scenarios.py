@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
-from bench.engine.children import BenchError, Load, Server
+from bench.engine.children import BenchError, Load, Server, check
 
 # From one address: far below the engine's bounds per address, as members of one house are.
 _PER_ADDRESS = 100
@@ -88,8 +88,10 @@ class _Contestant:
     def emit(self, command: str, events: int) -> None:
         """Let the server emit, and wait until all has come: the next finds every socket idle."""
         self._received += events
+        # First, since a load that has nothing to do waits to be woken.
+        self.load.tell(f"until {self._received}")
         self.server.ask(command)
-        self.load.ask(f"until {self._received}")
+        check(self.load.hear(60))
 
     def fan_out(self, clients: int) -> None:
         self.emit("fanout 1", clients)
