@@ -71,11 +71,11 @@ async def test_admin_whose_case_cannot_be_saved_is_told_why_and_loses_nothing_ty
 ) -> None:
     at_counter = await window("/admin", who=await club.admin())
     await at_counter.press("case-new")
-    await at_counter.fills_case("Box", "10", [{"name": "Mouse", "value": "5", "weight": "-1"}])
+    await at_counter.fills_case("Crate", "10", [{"name": "Mouse", "value": "5", "weight": "-1"}])
     await at_counter.press("case-save")
     await expect(at_counter.part("error")).to_contain_text("Weights are whole numbers")
     await expect(at_counter.part("line-name")).to_have_value("Mouse")
 
     await at_counter.part("line-weight").fill("1")
     await at_counter.press("case-save")
-    await expect(at_counter.part("case-row").filter(has_text="Box")).to_have_count(1)
+    await expect(at_counter.part("case-row").filter(has_text="Crate")).to_have_count(1)
