@@ -10,6 +10,7 @@ Invariants
     of any length.
 """
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
@@ -27,9 +28,7 @@ SUPERSEDED = "superseded"
 RECOVERY_FAILED = "recovery failed"
 BUFFER_EMPTIED = "buffer emptied"
 
-# Packets that go as one: python-engineio's client takes no more in an answer to a poll.
-_PACKETS = 16
-# Bytes between two looks whether the client takes them: enough to keep a connection busy, and
+# Sent as one, before a look whether the client takes it: enough to keep a connection busy, and
 # far below what may be kept for a client.
 _BYTES = 65_536
 
@@ -161,30 +160,23 @@ class Returning:
     async def _tell(self, client: Client, replay: Replay) -> None:
         session = client.session
         while session.state != CLOSED and (missed := await replay.read()):
-            size = 0
             for message in self._messages(client, missed):
                 session.send(message)
-                size += sum(map(len, message.parts))
-                if size >= _BYTES:
-                    size = 0
-                    await session.drained()
-            await session.drained()
+                await session.drained()
 
-    def _messages(self, client: Client, missed: list[Missed]) -> list[Message]:
+    def _messages(self, client: Client, missed: list[Missed]) -> Iterator[Message]:
         """Events as few messages: each is one write."""
-        messages: list[Message] = []
         parts: list[str | bytes] = []
         size = 0
         for each in missed:
             packet = self._server.manager.missed(client, each.name, each.arguments, each.offset)
-            if parts and (len(parts) + len(packet.parts) > _PACKETS or size >= _BYTES):
-                messages.append(Message(*parts))
-                parts, size = [], 0
             parts += packet.parts
             size += sum(map(len, packet.parts))
+            if size >= _BYTES:
+                yield Message(*parts)
+                parts, size = [], 0
         if parts:
-            messages.append(Message(*parts))
-        return messages
+            yield Message(*parts)
 
     # Leaving.
 
