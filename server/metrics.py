@@ -19,6 +19,12 @@ COMMIT_TO_DELIVERY = Histogram(
     buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 5, 30),
 )
 OPENINGS = Counter("cyberhub_openings_total", "Cases opened")
+RECOVERIES = Counter(
+    "cyberhub_recoveries_total",
+    "Sockets that connected, by what became of their past",
+    ("outcome",),
+)
+TRIMMED = Counter("cyberhub_events_trimmed_total", "Events removed from the log by their age")
 CALLBACKS = Counter("cyberhub_payment_callbacks_total", "Payment callbacks", ("outcome",))
 
 

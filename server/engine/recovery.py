@@ -28,16 +28,6 @@ class Ticket(Protocol):
     def sid(self) -> str | None:
         """The id that it had, if it may have it again."""
 
-    @property
-    def unfinished(self) -> bool:
-        """Whether it was being told what it missed before, and may not have heard it all.
-
-        What came of that waits in its buffer, unseen by its offset.
-        """
-
-    async def finished(self) -> None:
-        """Its buffer is empty now: forget what `unfinished` says. Raises: RecoveryUnavailable."""
-
 
 class Replay(Protocol):
     """The way of one client from where it was to where everybody is."""
@@ -51,10 +41,23 @@ class Replay(Protocol):
     def settle(self) -> None:
         """What is told from now on reaches the client live: `read` goes no further than here."""
 
+
+class Return(Replay, Protocol):
+    """The same for a client that is about to be let in."""
+
     @property
-    def pid(self) -> str | None:
-        """After the last `read`: what the client was given before if it has missed nothing, else
-        another one, or None for a client without recovery."""
+    def unfinished(self) -> str | None:
+        """The `pid` of a client that was being told what it missed before, and that has not.
+
+        What came of that waits in its buffer, unseen by its offset.
+        """
+
+    async def finished(self) -> None:
+        """Its buffer is empty now: forget what `unfinished` says. Raises: RecoveryUnavailable."""
+
+    def end(self) -> str | None:
+        """Nothing is left to read: the client is let in. Returns its `pid`: the one that it came
+        with if it has missed nothing, else another, or None for a client without recovery."""
 
 
 class Recovery(Protocol):
@@ -64,6 +67,10 @@ class Recovery(Protocol):
         Between `open` or `settle` and the live delivery to the client lies no await: what has
         been told here until then is the client's past, what is told after it comes live.
     """
+
+    #: Whether clients get a `pid` at all; without, only `after` counts, the place in the log
+    #: that a client names itself.
+    enabled: bool
 
     async def examine(self, auth: dict[str, Any], *, recovers: bool) -> Ticket | None:
         """Look at what a client says in CONNECT, before it is let in; None: it is a new one.
@@ -75,7 +82,7 @@ class Recovery(Protocol):
     def open(self, sid: str, *, recovers: bool) -> str | None:
         """A new client is in as of now. Returns its `pid`, or None without `recovers`."""
 
-    async def resume(self, sid: str, ticket: Ticket, *, recovers: bool) -> Replay:
+    async def resume(self, sid: str, ticket: Any, *, recovers: bool) -> Return:
         """The client with the ticket was let in as `sid`. Raises: RecoveryUnavailable."""
 
     def ended(self, pid: str) -> None:

@@ -16,7 +16,7 @@ from urllib.parse import parse_qs
 
 from server.engine.manager import CONNECTED, Client
 from server.engine.packets import Message
-from server.engine.recovery import Missed, Recovery, Replay, Ticket
+from server.engine.recovery import Missed, Recovery, Replay, Return, Ticket
 from server.engine.session import CLOSED
 from server.engine.socketio_packets import CONNECT
 
@@ -73,9 +73,9 @@ class Returning:
         auth = auth or {}
         asked = auth.get("recovery")
         client.misses = True
-        client.recovers = (
-            asked if isinstance(asked, bool) else client.session.sid not in self._refusing
-        )
+        if not isinstance(asked, bool):
+            asked = client.session.sid not in self._refusing
+        client.recovers = asked and self._recovery.enabled
         if "after" not in auth and not (client.recovers and "pid" in auth):
             return None
         pid = auth.get("pid")
@@ -98,31 +98,29 @@ class Returning:
             client.misses = False
             self._welcome(client, self._recovery.open(client.sid, recovers=client.recovers))
             return
-        replay = await self._recovery.resume(client.sid, ticket, recovers=client.recovers)
-        if ticket.unfinished:
-            await self._empty_buffer(client, ticket, replay)
+        returning = await self._recovery.resume(client.sid, ticket, recovers=client.recovers)
+        if returning.unfinished is not None:
+            await self._empty_buffer(client, returning, returning.unfinished)
             return
-        await self._tell(client, replay)
+        await self._tell(client, returning)
         client.misses = False
-        replay.settle()
-        await self._tell(client, replay)
+        returning.settle()
+        await self._tell(client, returning)
         if client.session.state != CLOSED:
-            self._welcome(client, replay.pid)
+            self._welcome(client, returning.end())
 
-    async def _empty_buffer(self, client: Client, ticket: Ticket, replay: Replay) -> None:
+    async def _empty_buffer(self, client: Client, returning: Return, pid: str) -> None:
         """Let the client give its listeners what came the last time, and come back.
 
         It keeps events until it is told that it is in, also when the connection breaks before;
         then it comes with the same offset, and all that it got would come a second time. Told
         that it is in, it empties its buffer, and comes back with the offset of what was in there.
         """
-        pid = replay.pid
-        if pid is not None:
-            client.pid = pid
-            self._send_connect(client, pid)
-            await client.session.answered()
-            if client.session.state != CLOSED:
-                await ticket.finished()
+        client.pid = pid
+        self._send_connect(client, pid)
+        await client.session.answered()
+        if client.session.state != CLOSED:
+            await returning.finished()
         client.session.close(BUFFER_EMPTIED)
 
     def _welcome(self, client: Client, pid: str | None) -> None:
