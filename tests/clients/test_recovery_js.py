@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from server.config import Config
 from server.keys import SOCKETS
 from tests.clients.page import RELEASES, Page
 from tests.clients.wire import Wire
