@@ -94,7 +94,9 @@ def create_app(config: Config, *, prepare: Prepare | None = None) -> web.Applica
     app[keys.CONFIG] = config
     app[keys.DB] = db
     app[keys.EVENT_LOG] = event_log
-    app[keys.RELAY] = Relay(db, event_log, sio.deliver, poll_s=config.relay_poll_s)
+    app[keys.RELAY] = Relay(
+        db, event_log, sio.deliver, sio.together, poll_s=config.relay_poll_s
+    )
     app[keys.RETENTION] = Retention(db, days=config.event_log_days)
     app[keys.MARKS] = marks
     app[keys.SIO] = sio

@@ -51,6 +51,7 @@ _DELETE = """
             WHERE pos <= (SELECT floor FROM event_log_head)
          ORDER BY pos
             LIMIT $1))
+ RETURNING pos
 """
 
 _FORGET = """
@@ -60,6 +61,7 @@ _FORGET = """
             WHERE at < now() - make_interval(secs => $1)
          ORDER BY at
             LIMIT $2))
+ RETURNING id
 """
 
 
@@ -114,5 +116,4 @@ class Retention:
         async with self._db.transaction() as tx:
             if not await tx.fetchval(_TRY_LOCK, _LOCK):
                 return None
-            status: str = await tx.execute(statement, *arguments)
-            return int(status.rpartition(" ")[2])
+            return len(await tx.fetch(statement, *arguments))

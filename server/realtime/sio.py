@@ -1,5 +1,6 @@
 """The shared `sio`: python-socketio's server, which can emit inside a transaction."""
 
+import contextlib
 import json
 import time
 from typing import Any
@@ -76,6 +77,11 @@ class ClubSio(Server):
     def leave(self, sid: str, room: str) -> None:
         """Take a socket out of a room, with no await."""
         self.manager.basic_leave_room(sid, NAMESPACE, room)
+
+    def together(self) -> contextlib.AbstractContextManager[None]:
+        """Deliver several events, nothing else being done meanwhile, with one write a socket."""
+        together: contextlib.AbstractContextManager[None] = self.manager.together()
+        return together
 
     def room_size(self, room: str | None) -> int:
         """How many sockets of this worker are in a room; None: all of them."""
