@@ -107,6 +107,13 @@ class Page:
         return [line[kind] for line in self.history if kind in line]
 
     @property
+    def is_connected(self) -> bool:
+        """Whether it was connected later than it was disconnected."""
+        kinds = [next(iter(line)) for line in self.history if not {"event"} & set(line)]
+        last = [kind for kind in kinds if kind in ("connected", "disconnected")][-1:]
+        return last == ["connected"]
+
+    @property
     def events(self) -> list[list[Any]]:
         return self.all("event")
 

@@ -27,10 +27,10 @@ const commands = {
   auth: ({ auth }) => { socket.auth = auth; },
   transports: ({ transports }) => { socket.io.opts.transports = transports; },
   leave: () => { socket.disconnect(); },
+  // Not a goodbye: the socket comes back by itself.
+  close: () => { socket.io.engine.close(); },
   come: () => { socket.connect(); },
   emit: ({ args }) => socket.timeout(20_000).emitWithAck(...args),
-  // What no page can see, for a test that has to know where it was cut.
-  buffered: () => socket.receiveBuffer.length,
 };
 
 readline.createInterface({ input: process.stdin })

@@ -16,6 +16,13 @@ _DUE = """
   ORDER BY pos
 """
 
+_SILENT = """
+    WITH moved AS (UPDATE event_log_head SET head = head + $1 RETURNING head - $1 AS base)
+    INSERT INTO event_log (pos, audience, name)
+    SELECT moved.base + n, 'all', 'cases:updated'
+      FROM moved, generate_series(1, $1) AS n
+"""
+
 
 class Chronicle:
     """Writes to the log of a database as another server does, also where none runs."""
@@ -46,6 +53,10 @@ class Chronicle:
         async with self._db.connection() as connection:
             await self._log.number(connection)
             return str((await self._log.head(connection)).cursor)
+
+    async def number_silently(self, count: int) -> None:
+        """So many events for all, of which no bell tells anybody."""
+        await self.execute(_SILENT, count)
 
     async def tell(self, count: int, *members: int) -> str:
         """So many for all, mixed with as many for each of these; the last one is for all."""
