@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 from aiohttp import web
@@ -72,7 +72,11 @@ class Rig:
             yield rig
         finally:
             await rig.leave()
-            await engine.shutdown()
+            stopping = asyncio.create_task(engine.shutdown())
+            await asyncio.sleep(0)
+            # All have gone: the last poll of a closed session would never come.
+            rig.eio._lingering.clear()
+            await stopping
             await runner.cleanup()
 
     async def leave(self) -> None:
@@ -118,6 +122,20 @@ class Rig:
         client = WebSocketClient(await self.websocket(), answers_pings=self.answers_pings)
         await client.open()
         return client
+
+    async def standstill(self, look: Callable[[], int]) -> int:
+        """Wait until a number does not change while others are served; the number.
+
+        For what a client could still send if the server went on reading: as many turns of the
+        loop pass as a hundred questions of somebody else take.
+        """
+        other = await self.http()
+        before, now = -1, look()
+        while now != before:
+            for _ in range(100):
+                assert (await other.request("GET", self.target(transport="none"))).status == 400
+            before, now = now, look()
+        return now
 
     async def joined(self, transport: str) -> Client:
         """A client that is connected to Socket.IO's main namespace."""

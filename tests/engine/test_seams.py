@@ -22,8 +22,7 @@ from socketio import async_admin, async_manager, async_pubsub_manager, base_mana
 
 from server.engine import EngineServer, FrontSite, Manager, make_server
 from server.engine.manager import adopt
-from tests.club import until
-from tests.engine.clients import soon
+from tests.engine.clients import becomes, soon
 from tests.engine.raw_http import RawHttp
 from tests.engine.raw_websocket import TEXT, client_frame, handshake
 from tests.engine.rig import Rig, quiet_server
@@ -341,7 +340,7 @@ async def test_aiohttp_lets_go_of_a_connection_that_is_taken_from_it() -> None:
             assert runner.server is not None
             server = runner.server
             lets_go = moved("aiohttp's RequestHandler.connection_lost", AIOHTTP_DOOR)
-            await until(lambda: asyncio.sleep(0, not server.connections), lets_go)
+            await becomes(lambda: not server.connections, lets_go)
             await http.send(b"hello")
             read = http.reader.readexactly(len(b"taken;own:hello"))
 
