@@ -18,6 +18,10 @@ from tests.engine.raw_websocket import RawWebSocket
 DOORS = ("aiohttp", "front")
 TRANSPORTS = ("polling", "websocket")
 
+# Pings that come often; a client that leaves them unanswered is still good for longer than any
+# test waits. So nothing that ends with these ends by a ping timeout.
+OFTEN = {"ping_interval": 0.05, "ping_timeout": 30}
+
 # Most clients of a test go without a word, and a stop waits so long for their last poll.
 _SHORT = {"close_timeout": 0.05}
 

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from tests.engine.clients import becomes, forgotten, soon
+from tests.engine.clients import Client, becomes, forgotten, soon
 from tests.engine.conftest import Serve
 from tests.engine.rig import quiet_server
 
@@ -23,15 +23,20 @@ class Gate:
         await becomes(lambda: len(self.calls) == count, "the handler runs")
 
 
-async def test_a_client_that_goes_while_its_connect_handler_runs_is_told_and_forgotten(
-    serve: Serve, transport: str
-) -> None:
-    sio = quiet_server()
-    gate = Gate()
+async def considered(serve: Serve, transport: str) -> tuple[Any, Gate, Client]:
+    """A server, the gate that its connect handler is, and a client who waits there."""
+    sio, gate = quiet_server(), Gate()
     sio.on("connect", gate.handler)
     client = await (await serve(sio)).client(transport)
     await client.send("40")
     await gate.reached()
+    return sio, gate, client
+
+
+async def test_a_client_that_goes_while_its_connect_handler_runs_is_told_and_forgotten(
+    serve: Serve, transport: str
+) -> None:
+    sio, gate, client = await considered(serve, transport)
 
     await client.send("1")
     await client.ended()
@@ -46,12 +51,7 @@ async def test_a_client_that_goes_while_its_connect_handler_runs_is_told_and_for
 async def test_leaving_before_having_joined_breaks_the_protocol(
     serve: Serve, transport: str
 ) -> None:
-    sio = quiet_server()
-    gate = Gate()
-    sio.on("connect", gate.handler)
-    client = await (await serve(sio)).client(transport)
-    await client.send("40")
-    await gate.reached()
+    sio, gate, client = await considered(serve, transport)
 
     if transport == "polling":
         assert (await client.post("41")).status == 400  # type: ignore[attr-defined]
