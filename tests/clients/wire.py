@@ -16,6 +16,8 @@ class Wire:
         self.budget: int | None = None
         #: Whether new connections get through.
         self.is_up = True
+        #: How many have got through.
+        self.connections = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._strands: list[tuple[asyncio.StreamWriter, asyncio.StreamWriter]] = []
 
@@ -64,6 +66,7 @@ class Wire:
         except ConnectionError:
             client.transport.abort()
             return
+        self.connections += 1
         self._strands.append((client, server))
         await asyncio.gather(
             self._copy(from_client, server, None), self._copy(from_server, client, server)

@@ -18,8 +18,8 @@ _DUE = """
 
 _SILENT = """
     WITH moved AS (UPDATE event_log_head SET head = head + $1 RETURNING head - $1 AS base)
-    INSERT INTO event_log (pos, audience, name)
-    SELECT moved.base + n, 'all', 'cases:updated'
+    INSERT INTO event_log (pos, audience, name, payload)
+    SELECT moved.base + n, 'all', 'cases:updated', to_json(repeat('x', $2))
       FROM moved, generate_series(1, $1) AS n
 """
 
@@ -54,9 +54,9 @@ class Chronicle:
             await self._log.number(connection)
             return str((await self._log.head(connection)).cursor)
 
-    async def number_silently(self, count: int) -> None:
-        """So many events for all, of which no bell tells anybody."""
-        await self.execute(_SILENT, count)
+    async def number_silently(self, count: int, size: int = 0) -> None:
+        """So many events for all, with as many letters each, of which no bell tells anybody."""
+        await self.execute(_SILENT, count, size)
 
     async def tell(self, count: int, *members: int) -> str:
         """So many for all, mixed with as many for each of these; the last one is for all."""
