@@ -246,12 +246,15 @@ class Server(socketio.AsyncServer):
             ticket = await self._examine(returning, client, data)
             if session.state == CLOSED:
                 # No handler has heard of it.
+                returning.forget(client)
                 await self.manager.disconnect(client.sid, namespace, ignore_queue=True)
                 return
         refusal = await self._ask_to_connect(eio_sid, namespace, client.sid, data)
         if not self.eio.keep_environ:
             self.environ.pop(eio_sid, None)
         if refusal is not None:
+            if returning is not None:
+                returning.forget(client)
             await self.manager.disconnect(client.sid, namespace, ignore_queue=True)
             self._refuse(session, namespace, refusal)
             self._expect_connect(session)
@@ -311,7 +314,7 @@ class Server(socketio.AsyncServer):
         Returns that, or None; who remembers ends it for other processes and later times.
         """
         client = self.manager.client(sid, "/")
-        if self._returning is None or client is None:
+        if self._returning is None or client is None or client.state != CONNECTED:
             return None
         return self._returning.forget(client)
 
