@@ -8,7 +8,7 @@ from aiohttp import web
 from socketio.exceptions import ConnectionRefusedError
 
 from events import Identify, Ping, Pong
-from server.errors import ClubError, Forbidden, InvalidToken, Unauthorized
+from server.errors import ClubError, InvalidToken, NotYourself, Unauthorized
 from server.identity import SignedIn
 from server.keys import AUTH, SIO, SOCKETS
 from server.realtime.sockets import Socket
@@ -17,11 +17,6 @@ from server.web.commands import Commands
 log = structlog.get_logger(__name__)
 
 commands = Commands()
-
-
-class NotYourself(Forbidden):
-    code = "not_yourself"
-    sentence = "The token is another member's."
 
 
 def bind(app: web.Application) -> None:

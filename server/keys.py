@@ -8,7 +8,9 @@ from server.config import Config
 
 if TYPE_CHECKING:
     from server.db import Database
+    from server.realtime.feeds import Feeds
     from server.realtime.log import EventLog
+    from server.realtime.reactor import Reactor
     from server.realtime.relay import Relay
     from server.realtime.sio import ClubSio
     from server.realtime.sockets import Sockets
@@ -23,9 +25,11 @@ AUTH: "web.AppKey[Authenticator]" = web.AppKey("auth")
 DB: "web.AppKey[Database]" = web.AppKey("db")
 DOCUMENTS: "web.AppKey[dict[str, str]]" = web.AppKey("documents")
 EVENT_LOG: "web.AppKey[EventLog]" = web.AppKey("event_log")
+FEEDS: "web.AppKey[Feeds]" = web.AppKey("feeds")
 LIFECYCLE: "web.AppKey[Lifecycle]" = web.AppKey("lifecycle")
 LIMITS: "web.AppKey[RateLimits]" = web.AppKey("limits")
 PASSWORDS: "web.AppKey[Passwords]" = web.AppKey("passwords")
+REACTOR: "web.AppKey[Reactor]" = web.AppKey("reactor")
 RELAY: "web.AppKey[Relay]" = web.AppKey("relay")
 ROUTES: "web.AppKey[list[Any]]" = web.AppKey("routes")
 SIO: "web.AppKey[ClubSio]" = web.AppKey("sio")

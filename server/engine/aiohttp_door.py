@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 async def handle(server: "EngineServer", request: web.Request) -> web.StreamResponse:
     """Answer one request."""
     try:
-        asked = _asked(request)
+        asked = head_of(request)
     except ValueError:
         return _response(error(400, BAD_REQUEST))
     refusal = server.refuse(asked)
@@ -57,7 +57,8 @@ async def handle(server: "EngineServer", request: web.Request) -> web.StreamResp
         raise
 
 
-def _asked(request: web.Request) -> Request:
+def head_of(request: web.Request) -> Request:
+    """What aiohttp has parsed, as the engine reads it. Raises: ValueError."""
     headers: dict[str, str] = {}
     for name, value in request.headers.items():
         name = name.lower()

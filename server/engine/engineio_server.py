@@ -116,6 +116,16 @@ class EngineServer(engineio.AsyncServer):
         """The aiohttp door: what `attach` routes here."""
         return await aiohttp_door.handle(self, request)
 
+    def allows_origin(self, request: web.Request) -> bool:
+        """Whether a WebSocket beside the transport may be opened by whoever asks for it."""
+        try:
+            allowed = self._origins.allows(aiohttp_door.head_of(request))
+        except ValueError:
+            return False
+        if not allowed:
+            self.counters.refused_origins += 1
+        return allowed
+
     def refuse(self, request: Request) -> Response | None:
         """What can be said against a request when only its head is there."""
         problem = self._problem(request)

@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Callable
 from typing import Any
 
 import structlog
@@ -27,6 +28,8 @@ class ClubSio(Server):
     def __init__(self, event_log: EventLog, **options: Any) -> None:
         super().__init__(**options)
         self._event_log = event_log
+        #: Who else is told of ephemeral events.
+        self.listeners: list[Callable[[Event], None]] = []
 
     async def emit(
         self, event: str | Event, *args: Any, tx: Transaction | None = None, **kwargs: Any
@@ -42,6 +45,8 @@ class ClubSio(Server):
                 raise TypeError(f"{event.wire_name()} is told in the transaction that makes it so")
             self._event_log.append(tx, event)
         else:
+            for tell in self.listeners:
+                tell(event)
             payload = event.payload()
             data = None if payload is None else json.loads(payload)
             await self._tell(event.wire_name(), event.room(), data, volatile=True)

@@ -12,8 +12,9 @@ from events import BalanceUpdated, CasesUpdated, InventoryUpdated, WrongPayload
 from server.club import ledger
 from server.config import Config
 from server.db import Database
-from server.keys import DB, EVENT_LOG, RELAY
+from server.keys import DB, EVENT_LOG, FEEDS
 from server.realtime.cursor import Cursor
+from server.realtime.feeds import UPDATES
 from server.realtime.log import EventLog
 from tests.club import PATIENCE_S, Club, Person, until
 
@@ -58,7 +59,7 @@ async def waits(club: Club, cursor: str, token: str | None = None) -> "asyncio.T
 
 
 async def waiting(club: Club) -> int:
-    return club.app[RELAY].waiters
+    return club.app[FEEDS].count(UPDATES)
 
 
 # --- the cursor ------------------------------------------------------------------------------
