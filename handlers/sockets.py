@@ -96,25 +96,23 @@ async def _serve(
     )
     if not response.can_prepare(request):
         raise UpgradeRequired()
+    client = PlainSocket(
+        request,
+        response,
+        Rate(config.engine["events_per_second"], int(config.engine["events_burst"])),
+        write_timeout_s=config.stream_write_timeout_s,
+    )
+    position = None if after is None else Cursor.parse(after)
     with request.app[FEEDS].open(
-        door,
-        address=address,
-        who=who,
-        after=None if after is None else Cursor.parse(after),
-        buffered=lambda: client.buffered,
+        door, address=address, who=who, after=position, client=client
     ) as feed:
         first = await feed.start()
         await response.prepare(request)
-        client = PlainSocket(
-            request,
-            response,
-            answers(feed),
-            Rate(config.engine["events_per_second"], int(config.engine["events_burst"])),
-            write_timeout_s=config.stream_write_timeout_s,
-        )
         detail = {"userId": who and who.member.id}
         greeting = wire.greeting(hello, detail, feed.began)
-        await client.serve(feed, greeting, first, heartbeat_s=config.stream_heartbeat_s)
+        await client.serve(
+            feed, greeting, first, answers(feed), heartbeat_s=config.stream_heartbeat_s
+        )
         log.info("stream closed", door=door, member=detail["userId"], reason=feed.ended)
     return response
 

@@ -53,7 +53,7 @@ async def stream(request: web.Request) -> web.StreamResponse:
     finish_headers(request, response)
     client = EventStream(request, response, write_timeout_s=config.stream_write_timeout_s)
     with request.app[FEEDS].open(
-        EVENT_STREAM, address=address, who=who, after=after, buffered=lambda: client.buffered
+        EVENT_STREAM, address=address, who=who, after=after, client=client
     ) as feed:
         first = await feed.start()
         await response.prepare(request)

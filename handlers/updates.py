@@ -13,16 +13,13 @@ from server.errors import Unavailable
 from server.keys import ADDRESS, CONFIG, FEEDS
 from server.realtime.cursor import Cursor
 from server.realtime.feed import Feed, Item
-from server.realtime.feeds import UPDATES
+from server.realtime.feeds import UPDATES, Client
 from server.realtime.news import News, Resync
 from server.web.auth import signed_in
 from server.web.body import query
 from server.web.routes import ANYONE, Routes, success
 
 routes = Routes("updates")
-
-# How often a waiting poll looks whether its client is still there.
-_LOOK_S = 5.0
 
 
 class UpdatesQuery(Schema):
@@ -50,8 +47,10 @@ async def updates(request: web.Request) -> web.Response:
     after = Cursor.parse(asked["after"]) if asked["after"] is not None else None
     who = await signed_in(request)
     wait_s = min(asked["wait"], request.app[CONFIG].updates_max_wait_s)
-    feeds, address = request.app[FEEDS], request[ADDRESS]
-    with feeds.open(UPDATES, address=address, who=who, after=after) as feed:
+    client, address = Client(request), request[ADDRESS]
+    with request.app[FEEDS].open(
+        UPDATES, address=address, who=who, after=after, client=client
+    ) as feed:
         items = await feed.start()
         if not items and after is not None:
             items = await _wait(request, feed, time.monotonic() + wait_s)
@@ -68,11 +67,8 @@ async def _wait(request: web.Request, feed: Feed, deadline: float) -> list[Item]
     """Until there is something, the time is over, or the client is gone."""
     if request.app[FEEDS].count(UPDATES) > request.app[CONFIG].updates_max_waiting:
         raise Unavailable("Too many clients are waiting. Poll without `wait`.", retry_after_s=5)
-    while feed.ended is None:
-        left_s = deadline - time.monotonic()
-        if left_s <= 0 or request.transport is None or request.transport.is_closing():
-            break
-        items = [item for item in await feed.next(min(left_s, _LOOK_S)) if _is_for_polls(item)]
+    while feed.ended is None and (left_s := deadline - time.monotonic()) > 0:
+        items = [item for item in await feed.next(left_s) if _is_for_polls(item)]
         if items:
             return items
     return []

@@ -174,6 +174,7 @@ def _run(prepare: Prepare | None) -> Callable[[web.Application], AsyncIterator[N
         tasks = [
             asyncio.create_task(_get_ready(app, prepare)),
             asyncio.create_task(_keep_house(app)),
+            asyncio.create_task(app[keys.FEEDS].watch()),
         ]
         yield
         for task in tasks:

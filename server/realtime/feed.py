@@ -27,7 +27,6 @@ from server.realtime.cursor import Cursor
 from server.realtime.log import EventLog
 from server.realtime.news import News, Resync
 
-PAGE = 500
 _PAUSE_S = (0.2, 5.0)
 
 Item = News | Resync
@@ -57,9 +56,9 @@ class Feed:
         address: str,
         who: SignedIn | None,
         after: Cursor | None,
+        page_size: int,
         queue_size: int,
         patience_s: float,
-        buffered: Callable[[], int],
     ) -> None:
         self.number = number
         self.door = door
@@ -67,8 +66,6 @@ class Feed:
         self.who = who
         self.since = datetime.now(UTC)
         self.audiences = audiences(who.member if who else None)
-        #: How many bytes wait in the connection.
-        self.buffered = buffered
         #: Why there is nothing more, once what waits has been read.
         self.ended: str | None = None
         #: Where this listener's account begins.
@@ -77,6 +74,7 @@ class Feed:
         self._turn = turn
         self._relay_position = relay_position
         self._overflowed = overflowed
+        self._page_size = page_size
         self._queue_size = queue_size
         self._patience_s = patience_s
         self._queue: deque[News] = deque()
@@ -106,6 +104,11 @@ class Feed:
         """Up to where the door has written; None before it knows where it begins."""
         return self.cursor if self._waits else self._reached
 
+    @property
+    def waiting(self) -> int:
+        """How many events wait for the door."""
+        return len(self._queue) + len(self._own)
+
     def dialogs(self) -> list[int]:
         """The dialogs that this listener hears of."""
         rooms = (room.partition("dialog:") for room in self.audiences)
@@ -115,7 +118,7 @@ class Feed:
 
     def hear(self, news: News) -> None:
         """An event for one of the audiences, in the relay's order."""
-        if self._state is _State.BEHIND:
+        if self._state is _State.BEHIND or self.ended is not None:
             return
         if news.cursor is not None and self._is_known(news.cursor):
             return
@@ -233,7 +236,7 @@ class Feed:
         try:
             self._queue.clear()
             self._state = _State.READING
-            page = await self._log.page(self._position, self.audiences, PAGE)
+            page = await self._log.page(self._position, self.audiences, self._page_size)
         except BaseException:
             self._fall_behind()
             raise

@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from aiohttp import web
+
 from events import AuthExpired, Event, ServerDraining
 from server.errors import ClubError, Draining, Unavailable
 from server.identity import SignedIn
@@ -24,7 +26,13 @@ EVENT_STREAM = "event-stream"
 WS_STREAM = "ws-stream"
 WS = "ws"
 
+# Events of one page of the log. A stream holds one for as long as its client is slow with it; a
+# poll answers with it.
+PAGE = 100
+UPDATES_PAGE = 500
+
 # Why a feed ended.
+LEFT = "client left"
 EXPIRED = "token expired"
 DRAINING = "server restarts"
 
@@ -36,6 +44,28 @@ class TooManyStreams(ClubError):
     status = 429
     code = "too_many_streams"
     sentence = "Too many connections are open from here."
+
+
+# A connection that is told nothing does not notice by itself that its client has gone.
+_LOOK_S = 1.0
+
+
+class Client:
+    """Whoever is at the other end of a request."""
+
+    def __init__(self, request: web.Request) -> None:
+        self._request = request
+
+    @property
+    def gone(self) -> bool:
+        transport = self._request.transport
+        return transport is None or transport.is_closing()
+
+    @property
+    def buffered(self) -> int:
+        """Bytes that wait for the client."""
+        transport = self._request.transport
+        return 0 if transport is None else transport.get_write_buffer_size()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +96,7 @@ class Feeds:
         self._grace_s = grace_s
         self._turn = asyncio.Semaphore(limits.readers)
         self._open: dict[int, Feed] = {}
+        self._clients: dict[Feed, Client] = {}
         self._by_room: dict[str, set[Feed]] = {}
         self._by_door: Counter[str] = Counter()
         self._by_address: Counter[str] = Counter()
@@ -94,6 +125,11 @@ class Feeds:
             return None
         return max(0, relay.position - reached.position)
 
+    def buffered(self, feed: Feed) -> int:
+        """How many bytes wait in its connection."""
+        client = self._clients.get(feed)
+        return client.buffered if client else 0
+
     # Coming and going.
 
     @contextlib.contextmanager
@@ -104,9 +140,9 @@ class Feeds:
         address: str,
         who: SignedIn | None,
         after: Cursor | None,
-        buffered: Callable[[], int] = lambda: 0,
+        client: Client | None = None,
     ) -> Iterator[Feed]:
-        """A feed for as long as its client is there.
+        """A feed for as long as its client is there; it ends by itself when `client` has gone.
 
         Raises: TooManyStreams, Unavailable, Draining.
         """
@@ -125,12 +161,12 @@ class Feeds:
             address=address,
             who=who,
             after=after,
+            page_size=UPDATES_PAGE if door == UPDATES else PAGE,
             queue_size=self._limits.queue,
             patience_s=self._limits.patience_s,
-            buffered=buffered,
         )
         expiry = self._expiry(feed)
-        self._enter(feed)
+        self._enter(feed, client)
         try:
             yield feed
         finally:
@@ -158,14 +194,17 @@ class Feeds:
             over=lambda: feed.end(EXPIRED),
         )
 
-    def _enter(self, feed: Feed) -> None:
+    def _enter(self, feed: Feed, client: Client | None) -> None:
         self._open[feed.number] = feed
+        if client is not None:
+            self._clients[feed] = client
         for room in feed.audiences:
             self._by_room.setdefault(room, set()).add(feed)
         self._count(feed, 1)
 
     def _leave(self, feed: Feed) -> None:
         del self._open[feed.number]
+        self._clients.pop(feed, None)
         for room in feed.audiences:
             feeds = self._by_room[room]
             feeds.discard(feed)
@@ -186,6 +225,14 @@ class Feeds:
             self._by_member[member_id] += by
             if not self._by_member[member_id]:
                 del self._by_member[member_id]
+
+    async def watch(self) -> None:
+        """End the feeds of those who have gone, until cancelled."""
+        while True:
+            await asyncio.sleep(_LOOK_S)
+            for feed, client in self._clients.items():
+                if client.gone:
+                    feed.end(LEFT)
 
     # What they are told.
 

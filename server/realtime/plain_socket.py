@@ -13,13 +13,14 @@ from server.engine import Rate
 from server.errors import ClubError, Invalid, MalformedJson
 from server.realtime import wire
 from server.realtime.feed import Feed, Item
-from server.realtime.feeds import DRAINING, EXPIRED
-from server.realtime.pump import FAILED, LEFT, Connection, pump
+from server.realtime.feeds import DRAINING, EXPIRED, LEFT
+from server.realtime.pump import FAILED, Connection, pump
 
 # RFC 6455 §7.4.1 and, from 1012 on, its IANA registry; 4401 is of the range for applications.
 _CLOSE_CODES = {DRAINING: 1012, EXPIRED: 4401, FAILED: 1011}
 _NORMAL = 1000
 
+# Given the type of what the client says and the rest of it; None: there is nothing to say.
 Answer = Callable[[str, Mapping[str, Any]], bytes | None]
 
 
@@ -31,27 +32,30 @@ class UnknownType(ClubError):
 class PlainSocket(Connection):
     """A client of `/ws/stream` or `/ws`.
 
-    `answer` is given the type of what the client says and the rest of it, and returns a frame,
-    or None where there is nothing to say. `rate` bounds how many of them are dealt with.
+    `rate` bounds how many messages of the client are dealt with.
     """
 
     def __init__(
         self,
         request: web.Request,
         socket: web.WebSocketResponse,
-        answer: Answer,
         rate: Rate,
         *,
         write_timeout_s: float,
     ) -> None:
         super().__init__(request, write_timeout_s=write_timeout_s)
         self._socket = socket
-        self._answer = answer
         self._rate = rate
         self._arrival = 0.0
 
     async def serve(
-        self, feed: Feed, hello: bytes, first: Sequence[Item], *, heartbeat_s: float
+        self,
+        feed: Feed,
+        hello: bytes,
+        first: Sequence[Item],
+        answer: Answer,
+        *,
+        heartbeat_s: float,
     ) -> None:
         """Greet, tell what the feed says and answer the client, until either ends it."""
         with contextlib.suppress(ConnectionError, TimeoutError):
@@ -59,7 +63,7 @@ class PlainSocket(Connection):
         told = asyncio.create_task(self._tell(feed, first, heartbeat_s))
         try:
             with contextlib.suppress(ConnectionError, TimeoutError):
-                await self._listen()
+                await self._listen(answer)
         finally:
             feed.end(LEFT)
             told.cancel()
@@ -77,27 +81,15 @@ class PlainSocket(Connection):
         except TimeoutError:
             self.abort()
 
-    async def _listen(self) -> None:
+    async def _listen(self, answer: Answer) -> None:
         async for message in self._socket:
             if message.type is WSMsgType.TEXT:
-                reply = self._reply(message.data)
+                reply = _reply(message.data, answer)
             else:
                 reply = wire.problem(Invalid("Send text frames: JSON objects with a type."))
             if reply is not None:
                 await self.put(reply)
             await self._pace()
-
-    def _reply(self, text: str) -> bytes | None:
-        try:
-            # An unpaired surrogate cannot come: the frame was checked to be UTF-8.
-            said = strict_json.loads(text.encode())
-            if not isinstance(said, dict) or not isinstance(said.get("type"), str):
-                raise Invalid("A message is a JSON object with a type.")
-            return self._answer(said.pop("type"), said)
-        except MalformedJson as error:
-            return wire.problem(MalformedJson(str(error).replace("body", "message", 1)))
-        except ClubError as error:
-            return wire.problem(error)
 
     async def _pace(self) -> None:
         """Read no faster than is allowed: what the client sends meanwhile waits on its side."""
@@ -119,3 +111,16 @@ class PlainSocket(Connection):
         # aiohttp's own ping tells the server who is gone; a page cannot see it, and learns by
         # this frame that its connection lives.
         await self.put(wire.PING)
+
+
+def _reply(text: str, answer: Answer) -> bytes | None:
+    try:
+        # An unpaired surrogate cannot come: the frame was checked to be UTF-8.
+        said = strict_json.loads(text.encode())
+        if not isinstance(said, dict) or not isinstance(said.get("type"), str):
+            raise Invalid("A message is a JSON object with a type.")
+        return answer(said.pop("type"), said)
+    except MalformedJson as error:
+        return wire.problem(MalformedJson(str(error).replace("body", "message", 1)))
+    except ClubError as error:
+        return wire.problem(error)

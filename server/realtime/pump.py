@@ -9,23 +9,20 @@ import structlog
 from aiohttp import web
 
 from server.realtime.feed import Feed, Item
+from server.realtime.feeds import LEFT, Client
 
 log = structlog.get_logger(__name__)
 
-# How often it looks whether a client that is told nothing is still there.
-_LOOK_S = 5.0
-
 # Why a feed ended, beside what `Feeds` says.
-LEFT = "client left"
 TOO_SLOW = "client too slow"
 FAILED = "internal error"
 
 
-class Connection(ABC):
+class Connection(Client, ABC):
     """One client at a door that is written to while it stays open."""
 
     def __init__(self, request: web.Request, *, write_timeout_s: float) -> None:
-        self._request = request
+        super().__init__(request)
         self._write_timeout_s = write_timeout_s
 
     @abstractmethod
@@ -39,17 +36,6 @@ class Connection(ABC):
     @abstractmethod
     async def beat(self) -> None:
         """Show the client, and what lies in between, that the connection lives."""
-
-    @property
-    def gone(self) -> bool:
-        transport = self._request.transport
-        return transport is None or transport.is_closing()
-
-    @property
-    def buffered(self) -> int:
-        """Bytes that wait for the client."""
-        transport = self._request.transport
-        return 0 if transport is None else transport.get_write_buffer_size()
 
     def abort(self) -> None:
         if self._request.transport is not None:
@@ -67,7 +53,6 @@ async def pump(
     """Send until the feed has ended; it ends when the client goes or does not keep up."""
     try:
         await _run(feed, first, connection, heartbeat_s)
-        feed.end(LEFT)
     except TimeoutError:
         feed.end(TOO_SLOW)
         connection.abort()
@@ -84,13 +69,13 @@ async def _run(
 ) -> None:
     await connection.send(first)
     due = time.monotonic() + heartbeat_s
-    while not connection.gone:
+    while True:
         left_s = due - time.monotonic()
         if left_s <= 0:
             await connection.beat()
             due = time.monotonic() + heartbeat_s
             continue
-        items = await feed.next(min(left_s, _LOOK_S))
+        items = await feed.next(left_s)
         if items:
             await connection.send(items)
         elif feed.ended is not None:

@@ -170,6 +170,10 @@ def error_response(request: web.Request, error: ClubError) -> web.Response:
     response = web.json_response(error.envelope(request.get(REQUEST_ID)), status=error.status)
     if error.retry_after_s is not None:
         response.headers[hdrs.RETRY_AFTER] = str(error.retry_after_s)
+    if error.status == 426:
+        # RFC 9110 §15.5.22.
+        response.headers[hdrs.UPGRADE] = "websocket"
+        response.headers[hdrs.CONNECTION] = "Upgrade"
     if error.status == 401:
         response.headers[hdrs.WWW_AUTHENTICATE] = "Bearer"
     return response
