@@ -33,7 +33,7 @@ class Delivered(Schema):
     delivered = Count(required=True)
 
 
-class SocketsAnswer(Schema):
+class SocketsStatus(Schema):
     status = fields.String(required=True)
     active_connections = Count(required=True, data_key="active_connections")
     reactor = fields.String(required=True, metadata={"enum": ["active", "disabled"]})
@@ -41,7 +41,7 @@ class SocketsAnswer(Schema):
     uptime_s = Count(required=True, data_key="uptime_s")
 
 
-class StatsAnswer(Schema):
+class SocketsStats(Schema):
     active_connections = Count(required=True, data_key="active_connections")
     connections = fields.Dict(keys=fields.String(), values=Count(), required=True)
     events_emitted = Count(required=True, data_key="events_emitted")
@@ -50,14 +50,14 @@ class StatsAnswer(Schema):
     )
 
 
-class HealthAnswer(Schema):
+class SocketsHealth(Schema):
     status = fields.String(required=True)
 
 
 @routes.post(
     "/api/reactor/emit", who=SERVICE, body=Emit, answer=Delivered, tells=(ReactorEvent,)
 )
-async def emit(request: web.Request) -> web.Response:
+async def reactor_emit(request: web.Request) -> web.Response:
     """Tell all pages, or one member's, something; `delivered` to how many connections."""
     body = await read(request, Emit)
     to = body["to"] and body["to"]["user_id"]
@@ -65,8 +65,8 @@ async def emit(request: web.Request) -> web.Response:
     return success(request, delivered=delivered)
 
 
-@socket_routes.get("/ws/status", who=ANYONE, answer=SocketsAnswer)
-async def status(request: web.Request) -> web.Response:
+@socket_routes.get("/ws/status", who=ANYONE, answer=SocketsStatus)
+async def sockets_status(request: web.Request) -> web.Response:
     """How many plain WebSockets are open, and what they can expect."""
     app = request.app
     return web.json_response(
@@ -80,8 +80,8 @@ async def status(request: web.Request) -> web.Response:
     )
 
 
-@socket_routes.get("/ws/stats", who=ANYONE, answer=StatsAnswer)
-async def stats(request: web.Request) -> web.Response:
+@socket_routes.get("/ws/stats", who=ANYONE, answer=SocketsStats)
+async def sockets_stats(request: web.Request) -> web.Response:
     """How many connections each door has, and what was emitted on the reactor since the start."""
     app = request.app
     doors = {door: app[FEEDS].count(door) for door in (WS_STREAM, WS, EVENT_STREAM)}
@@ -95,8 +95,8 @@ async def stats(request: web.Request) -> web.Response:
     )
 
 
-@socket_routes.get("/ws/health", who=ANYONE, answer=HealthAnswer)
-async def health(request: web.Request) -> web.Response:
+@socket_routes.get("/ws/health", who=ANYONE, answer=SocketsHealth)
+async def sockets_health(request: web.Request) -> web.Response:
     """Whether a WebSocket would be let in now: 503 while the server starts, or stops."""
     state = _state(request.app)
     return web.json_response({"status": state}, status=200 if state == "ok" else 503)

@@ -41,7 +41,7 @@ class StreamQuery(Schema):
     produces="text/event-stream",
     errors=(BadCursor, TooManyStreams),
 )
-async def stream(request: web.Request) -> web.StreamResponse:
+async def event_stream(request: web.Request) -> web.StreamResponse:
     """What happens after a cursor, or from now on, as Server-Sent Events; `id` is the cursor."""
     asked = await query(request, StreamQuery)
     # What the browser has heard since is later than what the page once asked for.

@@ -52,7 +52,7 @@ async def updates(request: web.Request) -> web.Response:
         UPDATES, address=address, who=who, after=after, client=client
     ) as feed:
         items = await feed.start()
-        if not items and after is not None:
+        if not items and after is not None and wait_s > 0:
             items = await _wait(request, feed, time.monotonic() + wait_s)
         cursor = str(feed.cursor)
         return success(

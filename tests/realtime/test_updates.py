@@ -228,6 +228,15 @@ async def test_token_that_expires_during_a_poll_is_told_in_its_answer(club: Club
     assert expired["cursor"] == answer["cursor"] == start
 
 
+async def test_where_too_many_wait_those_who_do_not_wait_are_answered(config: Config) -> None:
+    async with Club.open(replace(config, updates_max_waiting=0)) as crowded:
+        start = await present(crowded)
+        refused = await after(crowded, start, wait=5)
+        assert (refused.status, refused["code"]) == (503, "unavailable")
+        assert int(refused.headers["Retry-After"]) > 0
+        assert (await after(crowded, start, wait=0)).status == 200
+
+
 async def test_expired_token_is_refused(club: Club) -> None:
     player = await club.person()
 
