@@ -10,7 +10,7 @@ from socketio.exceptions import ConnectionRefusedError
 from events import Identify, Ping, Pong
 from server.errors import ClubError, InvalidToken, NotYourself, Unauthorized
 from server.identity import SignedIn
-from server.keys import AUTH, SIO, SOCKETS
+from server.keys import AUTH, DEPARTURES, SIO, SOCKETS
 from server.realtime.sockets import Socket
 from server.web.commands import Commands
 
@@ -47,6 +47,7 @@ def bind(app: web.Application) -> None:
         socket = app[SOCKETS].remove(sid)
         if socket is not None:
             member = socket.who.member.id if socket.who else None
+            app[DEPARTURES].note(member, socket.address, "socket.io", reason)
             log.info("disconnected", sid=sid, reason=reason, member=member)
 
     sio.on("connect", connect)

@@ -30,6 +30,7 @@ from server.db import Database, translated
 from server.engine import SAME_ORIGIN, FrontSite, Request
 from server.engine.bundles import add_bundles
 from server.errors import DatabaseUnavailable
+from server.realtime.departures import Departures
 from server.realtime.feeds import FeedLimits, Feeds
 from server.realtime.log import EventLog
 from server.realtime.reactor import Reactor
@@ -88,7 +89,8 @@ def create_app(config: Config, *, prepare: Prepare | None = None) -> web.Applica
     app[keys.DB] = db
     app[keys.EVENT_LOG] = event_log
     app[keys.RELAY] = relay = Relay(db, event_log, sio.deliver, poll_s=config.relay_poll_s)
-    app[keys.FEEDS] = feeds = _feeds(config, event_log, relay)
+    app[keys.DEPARTURES] = departures = Departures()
+    app[keys.FEEDS] = feeds = _feeds(config, event_log, relay, departures)
     sio.listeners.append(feeds.tell)
     app[keys.REACTOR] = Reactor(
         sio,
@@ -133,7 +135,9 @@ def _add_doors(app: web.Application, config: Config) -> None:
         app[keys.SIO].attach(app)
 
 
-def _feeds(config: Config, event_log: EventLog, relay: Relay) -> Feeds:
+def _feeds(
+    config: Config, event_log: EventLog, relay: Relay, departures: Departures
+) -> Feeds:
     limits = FeedLimits(
         queue=config.stream_queue,
         readers=config.stream_readers,
@@ -142,7 +146,7 @@ def _feeds(config: Config, event_log: EventLog, relay: Relay) -> Feeds:
         per_address=config.streams_per_address,
         per_member=config.streams_per_member,
     )
-    return Feeds(event_log, relay, limits, grace_s=config.auth_grace_s)
+    return Feeds(event_log, relay, departures, limits, grace_s=config.auth_grace_s)
 
 
 def _socketio(config: Config, event_log: EventLog, lifecycle: Lifecycle) -> ClubSio:

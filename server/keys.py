@@ -8,6 +8,7 @@ from server.config import Config
 
 if TYPE_CHECKING:
     from server.db import Database
+    from server.realtime.departures import Departures
     from server.realtime.feeds import Feeds
     from server.realtime.log import EventLog
     from server.realtime.reactor import Reactor
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 CONFIG = web.AppKey("config", Config)
 AUTH: "web.AppKey[Authenticator]" = web.AppKey("auth")
 DB: "web.AppKey[Database]" = web.AppKey("db")
+DEPARTURES: "web.AppKey[Departures]" = web.AppKey("departures")
 DOCUMENTS: "web.AppKey[dict[str, str]]" = web.AppKey("documents")
 EVENT_LOG: "web.AppKey[EventLog]" = web.AppKey("event_log")
 FEEDS: "web.AppKey[Feeds]" = web.AppKey("feeds")

@@ -14,6 +14,7 @@ from server.errors import ClubError, Draining, Unavailable
 from server.identity import SignedIn
 from server.metrics import FEEDS_OPEN, FEEDS_OVERFLOWED
 from server.realtime.cursor import Cursor
+from server.realtime.departures import Departures
 from server.realtime.expiry import Expiry
 from server.realtime.feed import Feed
 from server.realtime.log import EventLog, LoggedEvent
@@ -88,10 +89,17 @@ class Feeds:
     """The listeners of this worker; the relay hands them every durable event."""
 
     def __init__(
-        self, event_log: EventLog, relay: Relay, limits: FeedLimits, *, grace_s: float
+        self,
+        event_log: EventLog,
+        relay: Relay,
+        departures: Departures,
+        limits: FeedLimits,
+        *,
+        grace_s: float,
     ) -> None:
         self._log = event_log
         self._relay = relay
+        self._departures = departures
         self._limits = limits
         self._grace_s = grace_s
         self._turn = asyncio.Semaphore(limits.readers)
@@ -211,6 +219,10 @@ class Feeds:
             if not feeds:
                 del self._by_room[room]
         self._count(feed, -1)
+        if feed.door != UPDATES:
+            # A poll that has been answered has not left.
+            member_id = feed.who.member.id if feed.who else None
+            self._departures.note(member_id, feed.address, feed.door, feed.ended or LEFT)
 
     def _count(self, feed: Feed, by: int) -> None:
         self._by_door[feed.door] += by

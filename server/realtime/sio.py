@@ -71,3 +71,8 @@ class ClubSio(Server):
     def room_size(self, room: str | None) -> int:
         """How many sockets of this worker are in a room; None: all of them."""
         return int(self.manager.size(NAMESPACE, room))
+
+    def buffered(self, sid: str) -> int:
+        """How many bytes wait for a socket."""
+        session = self.eio.sockets.get(self.manager.eio_sid_from_sid(sid, NAMESPACE))
+        return session.buffered if session is not None else 0

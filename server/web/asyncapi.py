@@ -8,7 +8,6 @@ from events.base import Command, Event
 from events.fields import Schema
 from server.web import openapi
 
-
 _CHANNELS = (
     ("socket", "/socket.io/", "Socket.IO: events, and commands with acks."),
     (

@@ -14,6 +14,7 @@ from server.db import Database
 from server.errors import Unavailable
 from server.keys import AUTH, DB, EVENT_LOG, FEEDS, RELAY
 from server.realtime.cursor import Cursor
+from server.realtime.departures import Departures
 from server.realtime.feed import Feed
 from server.realtime.feeds import (
     PAGE,
@@ -125,7 +126,7 @@ async def pausing(club: Club, dsn: str) -> AsyncIterator[tuple[PausingLog, Feeds
     db = Database(dsn)
     await db.open()
     log = PausingLog(db)
-    feeds = Feeds(log, club.app[RELAY], FeedLimits(queue=QUEUE), grace_s=1.0)
+    feeds = Feeds(log, club.app[RELAY], Departures(), FeedLimits(queue=QUEUE), grace_s=1.0)
     yield log, feeds
     club.app[RELAY].listeners.remove(feeds)
     await db.close()
