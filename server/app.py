@@ -88,7 +88,9 @@ def create_app(config: Config, *, prepare: Prepare | None = None) -> web.Applica
     app[keys.CONFIG] = config
     app[keys.DB] = db
     app[keys.EVENT_LOG] = event_log
-    app[keys.RELAY] = relay = Relay(db, event_log, sio.deliver, poll_s=config.relay_poll_s)
+    app[keys.RELAY] = relay = Relay(
+        db, event_log, sio.deliver, sio.together, poll_s=config.relay_poll_s
+    )
     app[keys.DEPARTURES] = departures = Departures()
     app[keys.FEEDS] = feeds = _feeds(config, event_log, relay, departures)
     sio.listeners.append(feeds.tell)

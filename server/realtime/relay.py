@@ -10,6 +10,7 @@ Invariants
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 import structlog
@@ -22,6 +23,8 @@ from server.realtime.log import CHANNEL, NUMBERING_BATCH, EventLog, LoggedEvent
 log = structlog.get_logger(__name__)
 
 _BATCH = 500
+# Events that are delivered before anybody else has a turn: with a thousand sockets some 20 ms.
+_TOGETHER = 50
 _RECONNECT_S = (0.1, 2.0)
 
 Deliver = Callable[[LoggedEvent], Awaitable[None]]
@@ -37,14 +40,24 @@ class Listener(Protocol):
 
 
 class Relay:
-    """Delivers every durable event of the club to `deliver`, and tells its listeners."""
+    """Delivers every durable event of the club to `deliver`, and tells its listeners.
+
+    `deliver` waits for nothing; it is called several times inside of `together()`.
+    """
 
     def __init__(
-        self, db: Database, event_log: EventLog, deliver: Deliver, *, poll_s: float = 1.0
+        self,
+        db: Database,
+        event_log: EventLog,
+        deliver: Deliver,
+        together: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext,
+        *,
+        poll_s: float = 1.0,
     ) -> None:
         self._db = db
         self._log = event_log
         self._deliver = deliver
+        self._together = together
         self._poll_s = poll_s
         self._bell = asyncio.Event()
         self.listeners: list[Listener] = []
@@ -114,8 +127,7 @@ class Relay:
             # Another worker was faster with all or some of it.
             await self._catch_up(connection)
             return
-        for event in events:
-            await self._take(event)
+        await self._take_all(events)
         if len(events) == NUMBERING_BATCH:
             self.ring()
 
@@ -133,8 +145,7 @@ class Relay:
             events = await self._log.read(
                 connection, head, self.position.position, _BATCH, audiences=None
             )
-            for event in events:
-                await self._take(event)
+            await self._take_all(events)
             if len(events) < _BATCH:
                 self.position = head.cursor
                 return
@@ -143,6 +154,14 @@ class Relay:
         self.position = cursor
         for listener in self.listeners:
             listener.broke()
+
+    async def _take_all(self, events: list[LoggedEvent]) -> None:
+        for first in range(0, len(events), _TOGETHER):
+            if first:
+                await asyncio.sleep(0)
+            with self._together():
+                for event in events[first : first + _TOGETHER]:
+                    await self._take(event)
 
     async def _take(self, event: LoggedEvent) -> None:
         self.position = event.cursor
