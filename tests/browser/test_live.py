@@ -213,4 +213,4 @@ async def test_counter_sees_every_door_and_how_the_last_one_ended(
     await expect(mine).to_have_attribute("data-lag", "0")
 
     await at_wall.page.reload()
-    await expect(mine.get_by_test_id("connection-trouble")).to_contain_text("client left")
+    await expect(mine.get_by_test_id("connection-how")).to_contain_text("client left")

@@ -236,6 +236,7 @@ const WORDS = {
   "prizes.cancel.ask": ["Ticket #{id} becomes void. There is no way back.", "Билет №{id} станет недействительным. Вернуть будет нельзя."],
   "online": ["Who is online", "Кто на связи"],
   "online.live": ["Live stream", "Прямой эфир"],
+  "online.at": ["at {position}", "место {position}"],
   "online.lag": ["{count} behind", "отстаёт на {count}"],
   "online.waiting": ["{size} KB waiting", "ждёт {size} КБ"],
   "online.closed": ["before: {reason}, {time}", "до этого: {reason}, {time}"],

@@ -3,14 +3,15 @@ import { clock, number } from "../format.js";
 import { t } from "../i18n.js";
 import { html } from "../ui.js";
 
-/** What is not as it should be with a connection, and how the one before it ended. */
-function Trouble({ of: { lag, bufferedBytes, lastClose } }) {
+/** How far the connection has come, what waits for it, and how the one before it ended. */
+function How({ of: { position, lag, bufferedBytes, lastClose } }) {
   const words = [
+    position && t("online.at", { position }),
     lag > 0 && t("online.lag", { count: number(lag) }),
     bufferedBytes > 0 && t("online.waiting", { size: number(Math.ceil(bufferedBytes / 1024)) }),
     lastClose && t("online.closed", { reason: lastClose.reason, time: clock(lastClose.at) }),
   ].filter(Boolean);
-  return words.length > 0 && html`<small class="quiet trouble" data-testid="connection-trouble">${words.join(" · ")}</small>`;
+  return html`<small class="quiet how" data-testid="connection-how">${words.join(" · ")}</small>`;
 }
 
 export function Online({ connections }) {
@@ -26,7 +27,7 @@ export function Online({ connections }) {
             <span class="quiet">${one.address}</span>
             <span class="transport">${one.transport}</span>
             <time class="quiet" datetime=${one.since}>${t("online.since", { time: clock(one.since) })}</time>
-            <${Trouble} of=${one} />
+            <${How} of=${one} />
           </li>`)}
       </ul>
     </section>`;

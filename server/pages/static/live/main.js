@@ -31,7 +31,7 @@ function pause() {
 
 const clear = () => log.set({ rows: [], held: [] });
 
-const second = (at) => at.toLocaleTimeString(lang(), { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+const second = (at) => at.toLocaleTimeString(lang(), { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
 
 function matches(row, words) {
   const all = `${row.type} ${row.text}`.toLowerCase();
