@@ -6,30 +6,18 @@ from typing import Any
 
 from playwright.async_api import expect
 
-from events import BalanceUpdated, CasesUpdated
-from server.club import ledger
 from server.config import Config
-from server.keys import DB, REACTOR
+from server.keys import REACTOR
 from tests.browser.conftest import OpensWindow
 from tests.browser.pages import Window
 from tests.browser.test_everybody import CYRILLIC, PHONE
-from tests.club import Club, Person
+from tests.club import Club
+from tests.happenings import tell_all, top_up
 from tests.process.server import free_port
 
 
 async def emits(club: Club, type_: str, detail: Any = None) -> None:
     await club.app[REACTOR].emit(type_, detail)
-
-
-async def top_up(club: Club, person: Person) -> None:
-    async with club.app[DB].transaction() as tx:
-        balance = await ledger.post(tx, person.id, 100, "deposit", "test")
-        await club.sio.emit(BalanceUpdated(person.id, balance), tx=tx)
-
-
-async def tell_all(club: Club) -> None:
-    async with club.app[DB].transaction() as tx:
-        await club.sio.emit(CasesUpdated(), tx=tx)
 
 
 async def is_live(window: Window, via: str = "websocket") -> None:
@@ -59,7 +47,7 @@ async def test_live_page_shows_what_happens_and_tells_the_document(
     await tell_all(club)
     await top_up(club, player)
 
-    await expect(row(at_wall, f"balance:updated:{player.id}")).to_contain_text('{"balance":1}')
+    await expect(row(at_wall, f"balance:updated:{player.id}")).to_contain_text('{"balance":0.01}')
     await expect(row(at_wall, "lights")).to_contain_text('{"room":2,"on":true}')
     # Newest on top.
     first = at_wall.part("live-event").first
@@ -196,7 +184,7 @@ async def test_event_source_of_the_browser_misses_nothing_over_a_restart(
         await page.wait_for_function("() => heard.length >= 2", timeout=20_000)
         await top_up(club, player)
         await page.wait_for_function("() => heard.length >= 3")
-        assert await page.evaluate("() => heard") == [1, 2, 3]
+        assert await page.evaluate("() => heard") == [0.01, 0.02, 0.03]
 
 
 async def test_counter_sees_every_door_and_how_the_last_one_ended(

@@ -13,12 +13,11 @@ from typing import Any
 
 import pytest
 
-from events import BalanceUpdated
-from server.club import ledger
 from server.config import Config
-from server.keys import DB, FEEDS
+from server.keys import FEEDS
 from server.realtime.feeds import EVENT_STREAM, UPDATES
-from tests.club import PATIENCE_S, Club, Person, until
+from tests.club import PATIENCE_S, Club, until
+from tests.happenings import top_up
 from tests.process.server import free_port
 
 ROOT = Path(__file__).parents[2]
@@ -50,13 +49,6 @@ async def line(process: Process) -> str:
     read = await asyncio.wait_for(process.stdout.readline(), 3 * PATIENCE_S)
     assert read, "the program has ended"
     return read.decode().rstrip("\n")
-
-
-async def top_up(club: Club, person: Person, times: int) -> None:
-    for _ in range(times):
-        async with club.app[DB].transaction() as tx:
-            balance = await ledger.post(tx, person.id, 1, "deposit", "test")
-            await club.sio.emit(BalanceUpdated(person.id, balance), tx=tx)
 
 
 async def someone_at(club: Club, door: str) -> None:

@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
-from events import CasesUpdated
 from server.config import Config
 from server.keys import DB, FEEDS
 from server.realtime.feeds import EXPIRED
 from tests.club import Club, Person, until
 from tests.conftest import make_config
+from tests.happenings import here, tell_all
 from tests.streams import EventStream, PlainSocket
 
 
@@ -35,13 +35,6 @@ async def shows(club: Club, person: Person, transport: str, what: Any) -> Any:
     return await until(shown, f"{transport} is shown so")
 
 
-async def tell_all(club: Club, times: int) -> None:
-    async with club.app[DB].transaction() as tx:
-        for _ in range(times):
-            await club.sio.emit(CasesUpdated(), tx=tx)
-    await club.settled()
-
-
 async def test_member_is_shown_at_every_door_with_position_and_lag(club: Club) -> None:
     player = await club.person(has_password=False)
     await player.comes("websocket")
@@ -53,8 +46,8 @@ async def test_member_is_shown_at_every_door_with_position_and_lag(club: Club) -
         PlainSocket.open(club, "/ws", userId=player.id, token=token) as socket,
     ):
         await stream.next(), await socket.next()
-        await tell_all(club, 1)
-        cursor = (await club.call("GET", "/api/updates"))["cursor"]
+        await tell_all(club)
+        cursor = await here(club)
         for transport in ("websocket", "event-stream", "ws-stream", "ws", "updates"):
             shown = await shows(
                 club, player, transport, lambda each: each["position"] == cursor
@@ -75,7 +68,7 @@ async def test_client_that_does_not_read_is_shown_with_what_waits_for_it(club: C
                 " FROM generate_series(1, 500)",
                 f"user:{player.id}",
             )
-        await tell_all(club, 1)
+        await tell_all(club)
 
         behind = await shows(club, player, "event-stream", lambda each: each["bufferedBytes"] > 0)
         assert behind["lag"] > 0

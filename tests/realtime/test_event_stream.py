@@ -7,14 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from events import BalanceUpdated, CasesUpdated
-from server.club import ledger
 from server.config import Config
 from server.keys import DB, FEEDS
 from server.realtime.cursor import Cursor
 from server.realtime.feeds import EVENT_STREAM
-from tests.club import PATIENCE_S, Club, Person, until
+from tests.club import PATIENCE_S, Club, until
 from tests.conftest import make_config
+from tests.happenings import here, tell_all, top_up
 from tests.streams import EventStream
 
 HEARTBEAT_S = 0.3
@@ -34,23 +33,6 @@ def config(dsn: str, tmp_path_factory: pytest.TempPathFactory) -> Config:
         stream_write_timeout_s=0.5,
         cors_origins=(CLUB_SITE,),
     )
-
-
-async def top_up(club: Club, person: Person, times: int = 1) -> None:
-    for _ in range(times):
-        async with club.app[DB].transaction() as tx:
-            balance = await ledger.post(tx, person.id, 1, "deposit", "test")
-            await club.sio.emit(BalanceUpdated(person.id, balance), tx=tx)
-
-
-async def tell_all(club: Club, times: int = 1) -> None:
-    async with club.app[DB].transaction() as tx:
-        for _ in range(times):
-            await club.sio.emit(CasesUpdated(), tx=tx)
-
-
-async def here(club: Club) -> str:
-    return str((await club.call("GET", "/api/updates"))["cursor"])
 
 
 async def no_streams(club: Club) -> None:

@@ -7,8 +7,6 @@ from typing import Any
 
 import pytest
 
-from events import BalanceUpdated, CasesUpdated
-from server.club import ledger
 from server.config import Config
 from server.db import Database
 from server.errors import Unavailable
@@ -28,11 +26,12 @@ from server.realtime.log import EventLog, Page
 from server.realtime.news import News, Resync
 from tests.club import PATIENCE_S, Club, Person, until
 from tests.conftest import make_config
+from tests.happenings import tell_all, top_up
 
 # Small, so that a listener that rests is behind soon.
 QUEUE = 20
 PER_ADDRESS, PER_MEMBER, TOTAL = 6, 3, 8
-WRITERS, ROUNDS, LISTENERS = 6, 25, 6
+WRITERS, ROUNDS = 6, 25
 
 
 @pytest.fixture(scope="module")
@@ -46,19 +45,6 @@ def config(dsn: str, tmp_path_factory: pytest.TempPathFactory) -> Config:
         streams_per_address=PER_ADDRESS,
         streams_per_member=PER_MEMBER,
     )
-
-
-async def top_up(club: Club, person: Person, times: int = 1) -> None:
-    for _ in range(times):
-        async with club.app[DB].transaction() as tx:
-            balance = await ledger.post(tx, person.id, 1, "deposit", "test")
-            await club.sio.emit(BalanceUpdated(person.id, balance), tx=tx)
-
-
-async def tell_all(club: Club, times: int) -> None:
-    async with club.app[DB].transaction() as tx:
-        for _ in range(times):
-            await club.sio.emit(CasesUpdated(), tx=tx)
 
 
 async def here(club: Club) -> Cursor:

@@ -9,14 +9,13 @@ from typing import Any
 import aiohttp
 import pytest
 
-from events import BalanceUpdated, CasesUpdated
-from server.club import ledger
 from server.config import Config
-from server.keys import DB, FEEDS
+from server.keys import FEEDS
 from server.realtime.cursor import Cursor
 from server.realtime.feeds import WS, WS_STREAM
 from tests.club import PATIENCE_S, Club, Person, until
 from tests.conftest import make_config
+from tests.happenings import here, tell_all, top_up
 from tests.streams import PlainSocket
 
 HEARTBEAT_S = 0.5
@@ -37,23 +36,6 @@ def config(dsn: str, tmp_path_factory: pytest.TempPathFactory) -> Config:
         stream_message_max_bytes=LARGEST,
         cors_origins=(CLUB_SITE, "app://*"),
     )
-
-
-async def top_up(club: Club, person: Person, times: int = 1) -> None:
-    for _ in range(times):
-        async with club.app[DB].transaction() as tx:
-            balance = await ledger.post(tx, person.id, 1, "deposit", "test")
-            await club.sio.emit(BalanceUpdated(person.id, balance), tx=tx)
-
-
-async def tell_all(club: Club, times: int = 1) -> None:
-    async with club.app[DB].transaction() as tx:
-        for _ in range(times):
-            await club.sio.emit(CasesUpdated(), tx=tx)
-
-
-async def here(club: Club) -> str:
-    return str((await club.call("GET", "/api/updates"))["cursor"])
 
 
 async def refused(club: Club, path: str, headers: Any = None) -> tuple[int, str]:
