@@ -10,6 +10,7 @@ from events.cases import CasesUpdated
 from events.connection import AuthExpired, Identify, Ping, Pong, Resync, ServerDraining
 from events.drops import DropNew
 from events.inventory import InventoryUpdated
+from events.reactor import ReactorEvent
 
 __all__ = [
     "COMMANDS",
@@ -25,6 +26,7 @@ __all__ = [
     "InventoryUpdated",
     "Ping",
     "Pong",
+    "ReactorEvent",
     "Resync",
     "ServerDraining",
     "WrongPayload",

@@ -21,6 +21,9 @@ MAX_MONEY_MINOR = 100_000_000_000
 # neighbouring hundredths apart; users_balance in the database holds the same bound.
 MAX_BALANCE_MINOR = 7_000_000_000_000_000
 
+# Deeper than anybody means it, and far from where Python's own readers give up.
+_MAX_DEPTH = 64
+
 _MONEY = re.compile(r"-?\d{1,15}(\.\d{1,2})?", re.ASCII)
 _DECIMAL_ID = re.compile(r"[1-9]\d{0,15}", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
@@ -139,6 +142,28 @@ class Fraction(fields.Field[float]):
         if number is None or not 0 <= number <= 1:
             raise self.make_error("invalid")
         return number
+
+
+class AnyJson(fields.Field[Any]):
+    """Any JSON value, which nobody here looks into."""
+
+    default_error_messages = {"deep": "Nested too deeply."}
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+    ) -> Any:
+        return self._plain(value, _MAX_DEPTH)
+
+    def _plain(self, value: Any, levels: int) -> Any:
+        if levels == 0:
+            raise self.make_error("deep")
+        if isinstance(value, NumberText):
+            return float(value.text)
+        if isinstance(value, list):
+            return [self._plain(each, levels - 1) for each in value]
+        if isinstance(value, dict):
+            return {name: self._plain(each, levels - 1) for name, each in value.items()}
+        return value
 
 
 class Id(fields.Integer):

@@ -8,9 +8,9 @@ from aiohttp import web
 from socketio.exceptions import ConnectionRefusedError
 
 from events import Identify, Ping, Pong
-from server.errors import ClubError, Forbidden, InvalidToken, Unauthorized
+from server.errors import ClubError, InvalidToken, NotYourself, Unauthorized
 from server.identity import SignedIn
-from server.keys import AUTH, SIO, SOCKETS
+from server.keys import AUTH, DEPARTURES, SIO, SOCKETS
 from server.realtime.cursor import BadCursor, Cursor
 from server.realtime.sockets import Socket
 from server.web.commands import Commands
@@ -18,11 +18,6 @@ from server.web.commands import Commands
 log = structlog.get_logger(__name__)
 
 commands = Commands()
-
-
-class NotYourself(Forbidden):
-    code = "not_yourself"
-    sentence = "The token is another member's."
 
 
 def bind(app: web.Application) -> None:
@@ -53,6 +48,7 @@ def bind(app: web.Application) -> None:
         socket = app[SOCKETS].remove(sid)
         if socket is not None:
             member = socket.who.member.id if socket.who else None
+            app[DEPARTURES].note(member, socket.address, "socket.io", reason)
             log.info("disconnected", sid=sid, reason=reason, member=member)
 
     sio.on("connect", connect)

@@ -17,6 +17,9 @@ import handlers.drops
 import handlers.inventory
 import handlers.me
 import handlers.payments
+import handlers.reactor
+import handlers.sockets
+import handlers.stream
 import handlers.system
 import handlers.updates
 from events import ServerDraining
@@ -27,9 +30,12 @@ from server.db import Database, translated
 from server.engine import SAME_ORIGIN, FrontSite, Request
 from server.engine.bundles import add_bundles
 from server.errors import DatabaseUnavailable
+from server.realtime.departures import Departures
+from server.realtime.feeds import FeedLimits, Feeds
 from server.realtime.log import EventLog
 from server.realtime.marks import Marks
 from server.realtime.pids import Pids
+from server.realtime.reactor import Reactor
 from server.realtime.recovery import LogRecovery
 from server.realtime.relay import Relay
 from server.realtime.retention import Retention
@@ -56,9 +62,12 @@ DOORS: tuple[Routes, ...] = (
     handlers.payments.routes,
     handlers.drops.routes,
     handlers.updates.routes,
+    handlers.stream.routes,
+    handlers.reactor.routes,
     handlers.admin.routes,
     handlers.system.routes,
 )
+REALTIME_DOORS: tuple[Routes, ...] = (handlers.sockets.routes, handlers.reactor.socket_routes)
 
 _HOUSEKEEPING_S = 600.0
 
@@ -94,8 +103,18 @@ def create_app(config: Config, *, prepare: Prepare | None = None) -> web.Applica
     app[keys.CONFIG] = config
     app[keys.DB] = db
     app[keys.EVENT_LOG] = event_log
-    app[keys.RELAY] = Relay(
+    app[keys.RELAY] = relay = Relay(
         db, event_log, sio.deliver, sio.together, poll_s=config.relay_poll_s
+    )
+    app[keys.DEPARTURES] = departures = Departures()
+    app[keys.FEEDS] = feeds = _feeds(config, event_log, relay, departures)
+    sio.listeners.append(feeds.tell)
+    app[keys.REACTOR] = Reactor(
+        sio,
+        feeds,
+        enabled=config.reactor_enabled,
+        detail_max_bytes=config.reactor_detail_max_bytes,
+        backlog=config.reactor_backlog,
     )
     app[keys.RETENTION] = Retention(db, days=config.event_log_days)
     app[keys.MARKS] = marks
@@ -118,7 +137,9 @@ def _add_doors(app: web.Application, config: Config) -> None:
     doors = list(DOORS)
     if config.demo:
         doors.append(handlers.payments.demo_routes)
-    if not config.realtime_enabled:
+    if config.realtime_enabled:
+        doors.extend(REALTIME_DOORS)
+    else:
         doors.append(handlers.system.realtime_off_routes)
     routes = [route for door in doors for route in door.all]
     for route in routes:
@@ -132,6 +153,20 @@ def _add_doors(app: web.Application, config: Config) -> None:
     refuse_unknown(app)
     if config.realtime_enabled:
         app[keys.SIO].attach(app)
+
+
+def _feeds(
+    config: Config, event_log: EventLog, relay: Relay, departures: Departures
+) -> Feeds:
+    limits = FeedLimits(
+        queue=config.stream_queue,
+        readers=config.stream_readers,
+        patience_s=config.database_timeout_s,
+        total=config.streams_max,
+        per_address=config.streams_per_address,
+        per_member=config.streams_per_member,
+    )
+    return Feeds(event_log, relay, departures, limits, grace_s=config.auth_grace_s)
 
 
 def _socketio(
@@ -162,9 +197,11 @@ def _socketio(
 def _run(prepare: Prepare | None) -> Callable[[web.Application], AsyncIterator[None]]:
     async def run(app: web.Application) -> AsyncIterator[None]:
         await app[keys.DB].open()
+        app[keys.REACTOR].start()
         tasks = [
             asyncio.create_task(_get_ready(app, prepare)),
             asyncio.create_task(_keep_house(app)),
+            asyncio.create_task(app[keys.FEEDS].watch()),
         ]
         yield
         for task in tasks:
@@ -242,7 +279,7 @@ async def drain(app: web.Application) -> None:
     Takes `drain_s` seconds at most; what is left then is cut.
     """
     app[keys.LIFECYCLE].drain()
-    app[keys.RELAY].wake_all()
+    app[keys.FEEDS].drain()
     sio, sockets = app[keys.SIO], app[keys.SOCKETS].all()
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(app[keys.CONFIG].drain_s):

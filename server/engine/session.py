@@ -110,6 +110,11 @@ class Session:
     # What python-engineio's surface asks of a socket.
 
     @property
+    def buffered(self) -> int:
+        """Bytes that wait for the client."""
+        return self._transport.buffered
+
+    @property
     def session(self) -> dict[Any, Any]:
         if self.data is None:
             self.data = {}

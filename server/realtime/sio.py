@@ -3,6 +3,7 @@
 import contextlib
 import json
 import time
+from collections.abc import Callable
 from typing import Any
 
 import structlog
@@ -28,6 +29,8 @@ class ClubSio(Server):
     def __init__(self, event_log: EventLog, **options: Any) -> None:
         super().__init__(**options)
         self._event_log = event_log
+        #: Who else is told of ephemeral events.
+        self.listeners: list[Callable[[Event], None]] = []
 
     async def emit(
         self, event: str | Event, *args: Any, tx: Transaction | None = None, **kwargs: Any
@@ -43,6 +46,8 @@ class ClubSio(Server):
                 raise TypeError(f"{event.wire_name()} is told in the transaction that makes it so")
             self._event_log.append(tx, event)
         else:
+            for tell in self.listeners:
+                tell(event)
             payload = event.payload()
             data = None if payload is None else json.loads(payload)
             await self._tell(event.wire_name(), event.room(), data, volatile=True)
@@ -86,3 +91,8 @@ class ClubSio(Server):
     def room_size(self, room: str | None) -> int:
         """How many sockets of this worker are in a room; None: all of them."""
         return int(self.manager.size(NAMESPACE, room))
+
+    def buffered(self, sid: str) -> int:
+        """How many bytes wait for a socket."""
+        session = self.eio.sockets.get(self.manager.eio_sid_from_sid(sid, NAMESPACE))
+        return session.buffered if session is not None else 0
