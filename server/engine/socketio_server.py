@@ -308,6 +308,12 @@ class Server(socketio.AsyncServer):
         if self._returning is not None and client is not None and client.state == CONNECTED:
             await self._returning.replay(client, replay, enter)
 
+    def cut(self, sid: str, reason: str) -> None:
+        """Break the connection of a client of the main namespace: it comes back by itself."""
+        client = self.manager.client(sid, "/")
+        if client is not None:
+            client.session.close(reason)
+
     def forget_pid(self, sid: str) -> str | None:
         """A client of the main namespace has become another's: what it was given is void.
 
