@@ -330,6 +330,24 @@ async def test_identify_with_a_place_tells_what_came_since_less_what_was_told(
         assert sorted(anonymous.heard, key=str) == sorted(due, key=str)
 
 
+async def test_page_that_was_told_late_is_not_recovered_from_before_that(
+    club: Club, chronicle: Chronicle, player: Person
+) -> None:
+    begin = await chronicle.number()
+    await chronicle.tell(3, player.id)
+    await club.settled()
+    for auth in ({}, {"token": player.token}):
+        async with page(**auth) as mine:
+            await mine.come(club)
+            await identified(mine, player, after=begin)
+            await mine.go()
+
+            await mine.come(club)
+
+            # Its offset has gone back, to what it was told last.
+            assert mine.recovered is False and len(mine.heard) == 6
+
+
 @pytest.mark.parametrize("after", ["nonsense", "00000000.1", ""])
 async def test_identify_with_a_place_that_cannot_be_continued_says_so(
     club: Club, chronicle: Chronicle, player: Person, after: str
