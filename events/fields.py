@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from marshmallow import Schema as BaseSchema
 from marshmallow import ValidationError, fields, missing, validate
@@ -20,6 +20,9 @@ MAX_MONEY_MINOR = 100_000_000_000
 # Up to 2^46 whole units a double, which is what browsers read numbers into, still tells
 # neighbouring hundredths apart; users_balance in the database holds the same bound.
 MAX_BALANCE_MINOR = 7_000_000_000_000_000
+
+# Deeper than anybody means it, and far from where Python's own readers give up.
+_MAX_DEPTH = 64
 
 _MONEY = re.compile(r"-?\d{1,15}(\.\d{1,2})?", re.ASCII)
 _DECIMAL_ID = re.compile(r"[1-9]\d{0,15}", re.ASCII)
@@ -46,11 +49,14 @@ class Schema(BaseSchema):
     The kinds of value below are strict both ways: what is not valid is not written either.
     """
 
+    #: What may be left out where it does not apply.
+    optional: ClassVar[frozenset[str]] = frozenset()
+
     def get_attribute(self, obj: Any, attr: str, default: Any) -> Any:
         # marshmallow would look further for lists and dotted names, which nothing here has, and
         # leave the field out without a word.
         value = obj.get(attr, missing) if type(obj) is dict else getattr(obj, attr, missing)
-        if value is missing:
+        if value is missing and attr not in self.optional:
             raise ValidationError(f"{type(obj).__name__} has no {attr}.")
         return value
 
@@ -136,6 +142,28 @@ class Fraction(fields.Field[float]):
         if number is None or not 0 <= number <= 1:
             raise self.make_error("invalid")
         return number
+
+
+class AnyJson(fields.Field[Any]):
+    """Any JSON value, which nobody here looks into."""
+
+    default_error_messages = {"deep": "Nested too deeply."}
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+    ) -> Any:
+        return self._plain(value, _MAX_DEPTH)
+
+    def _plain(self, value: Any, levels: int) -> Any:
+        if levels == 0:
+            raise self.make_error("deep")
+        if isinstance(value, NumberText):
+            return float(value.text)
+        if isinstance(value, list):
+            return [self._plain(each, levels - 1) for each in value]
+        if isinstance(value, dict):
+            return {name: self._plain(each, levels - 1) for name, each in value.items()}
+        return value
 
 
 class Id(fields.Integer):
