@@ -5,8 +5,12 @@ from abc import ABC, abstractmethod
 from asyncio import Transport
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
+
+if TYPE_CHECKING:
+    from server.engine.session import Session
 
 Headers = Iterable[tuple[str, str]]
 
@@ -39,10 +43,21 @@ class Request:
     """The head of an HTTP request.
 
     `headers` has lower-case names; several lines of one name are joined by a comma (RFC 9110
-    §5.3). `peer` is the address at the other end of the connection.
+    §5.3). `peer` is the address at the other end of the connection. `session` is the one that it
+    is for, once the router has found it.
     """
 
-    __slots__ = ("headers", "method", "path", "peer", "query", "query_string", "secure", "version")
+    __slots__ = (
+        "headers",
+        "method",
+        "path",
+        "peer",
+        "query",
+        "query_string",
+        "secure",
+        "session",
+        "version",
+    )
 
     def __init__(
         self,
@@ -62,9 +77,15 @@ class Request:
         self.peer = peer
         self.secure = secure
         self.version = version
+        self.session: Session | None = None
         self.query: dict[str, str] = {}
         for name, value in _fields(query_string):
             self.query.setdefault(name, value)
+
+    @property
+    def is_websocket(self) -> bool:
+        """Whether it asks for the WebSocket transport."""
+        return self.query.get("transport") == "websocket"
 
     @property
     def is_from_python(self) -> bool:
@@ -84,14 +105,19 @@ class Request:
             "wsgi.url_scheme": "https" if self.secure else "http",
         }
         for name, value in self.headers.items():
-            if name == "content-type":
-                environ["CONTENT_TYPE"] = value
-            elif name == "content-length":
-                environ["CONTENT_LENGTH"] = value
-            elif "_" not in name:
-                # `X_Real_IP` would pass for `X-Real-IP`, which a proxy vouches for.
-                environ["HTTP_" + name.upper().replace("-", "_")] = value
+            key = _environ_name(name)
+            if key is not None:
+                environ[key] = value
         return environ
+
+
+@lru_cache(maxsize=256)
+def _environ_name(header: str) -> str | None:
+    """The name of a header in a WSGI environ (PEP 3333); None: it is not told."""
+    if header in ("content-type", "content-length"):
+        return header.upper().replace("-", "_")
+    # `X_Real_IP` would pass for `X-Real-IP`, which a proxy vouches for.
+    return None if "_" in header else "HTTP_" + header.upper().replace("-", "_")
 
 
 def _fields(query_string: str) -> list[tuple[str, str]]:
@@ -99,27 +125,31 @@ def _fields(query_string: str) -> list[tuple[str, str]]:
     if "%" in query_string or "+" in query_string or query_string.count("&") >= _MAX_FIELDS:
         return parse_qsl(query_string, keep_blank_values=True, max_num_fields=_MAX_FIELDS)
     # What the clients of this protocol ask for needs no decoding, which costs more than the rest.
-    return [
-        (name, value)
-        for name, _, value in (field.partition("=") for field in query_string.split("&") if field)
-    ]
+    fields = []
+    for field in query_string.split("&"):
+        if field:
+            name, _, value = field.partition("=")
+            fields.append((name, value))
+    return fields
 
 
 @dataclass(slots=True, frozen=True)
 class Response:
-    """What a request is answered with."""
+    """What a request is answered with. The doors add what every answer carries."""
 
     status: int
     body: bytes
     content_type: str = "text/plain; charset=UTF-8"
     headers: Headers = ()
+    #: Whether pages of an allowed origin may read it.
+    readable: bool = True
 
 
-def error(status: int, problem: tuple[int, str], headers: Headers = ()) -> Response:
+def error(status: int, problem: tuple[int, str], *, readable: bool = True) -> Response:
     """An error as the protocol's reference server says it: `{"code": …, "message": …}`."""
     code, message = problem
     body = json.dumps({"code": code, "message": message}, separators=(",", ":")).encode()
-    return Response(status, body, "application/json", headers)
+    return Response(status, body, "application/json", readable=readable)
 
 
 class Exchange(ABC):

@@ -19,7 +19,7 @@ from server.engine.packets import (
     decode_payload,
 )
 from server.engine.polling import Polling
-from server.engine.requests import BAD_REQUEST, Exchange, Headers, Request, error
+from server.engine.requests import BAD_REQUEST, Exchange, Request, error
 from server.engine.upgrade import Upgrade
 from server.engine.websocket import (
     PARSE_ERROR,
@@ -53,12 +53,11 @@ class Session:
         "_backlog",
         "_due",
         "_pinged",
-        "_slow",
         "_transport",
         "address",
         "arrival",
         "client",
-        "connect_timer",
+        "connect_due",
         "data",
         "expects_body",
         "others",
@@ -83,8 +82,6 @@ class Session:
         self.upgrade: Upgrade | None = None
         #: Writes frames to a WebSocket whose client keeps up; None: `send` knows what to do.
         self.write: Callable[[bytes], None] | None = None
-        #: Whether it did not take what it got; None: to be seen when the loop has turned.
-        self._slow: bool | None = False
         self.tick = 0
         self._due = 0.0
         self._pinged = False
@@ -96,7 +93,8 @@ class Session:
         self.request: Request | None = None
         #: A POST's head was read, and its body was not.
         self.expects_body = False
-        self.connect_timer: asyncio.TimerHandle | None = None
+        #: When it must have joined a namespace; 0: it has.
+        self.connect_due = 0.0
         #: The flood gate's memory, and how many more it has refused than let through.
         self.arrival = 0.0
         self.refused = 0
@@ -139,9 +137,28 @@ class Session:
     def _schedule_ping(self, now: float) -> None:
         self._pinged = False
         self._due = now + self.server.ping_interval
-        self.server.wheel.set(self, self._due)
+        self._set_deadline()
+
+    def _set_deadline(self) -> None:
+        due = self._due
+        if self.connect_due and self.connect_due < due:
+            due = self.connect_due
+        self.server.wheel.set(self, due)
+
+    def expect_connect(self) -> None:
+        """Close the session unless it joins a namespace in time."""
+        self.connect_due = self.server.loop.time() + self.server.limits.connect_timeout
+        if self.state == OPEN:
+            self._set_deadline()
 
     def on_deadline(self, now: float) -> None:
+        if self.connect_due and now >= self.connect_due:
+            self.server.counters.connect_timeouts += 1
+            self.close(SERVER_DISCONNECT)
+            return
+        if now < self._due:
+            self._set_deadline()
+            return
         # While too many handlers run, a PONG may be there that we do not read. PINGs go on:
         # without them the client leaves by itself.
         if self._pinged and self._backlog is None:
@@ -151,7 +168,7 @@ class Session:
         self._pinged = True
         # From when it was due, unless the server itself was late with it.
         self._due = max(self._due, now - self.server.wheel_resolution) + self.server.ping_timeout
-        self.server.wheel.set(self, self._due)
+        self._set_deadline()
         if isinstance(self._transport, WebSocket):
             self._transport.write(PING_FRAME)
         else:
@@ -232,19 +249,15 @@ class Session:
 
     def _send_carefully(self, message: Message, volatile: bool) -> None:
         transport = self._transport
-        full = transport.buffered >= self.server.max_outgoing
+        cap = self.server.max_outgoing
+        full = transport.buffered >= cap
         if isinstance(transport, Polling):
             if full:
                 self.too_much(volatile)
             else:
                 transport.send(message)
-        elif full and (volatile or self._slow):
+        elif (full and volatile) or not transport.offer(message.frames, cap):
             self.too_much(volatile)
-        else:
-            if not full:
-                self._slow = False
-            transport.write(message.frames)
-            self._look_soon()
 
     def too_much(self, volatile: bool) -> None:
         """More than may be kept for one client is on its way to it."""
@@ -288,22 +301,7 @@ class Session:
     def websocket_behind(self, websocket: WebSocket, behind: bool) -> None:
         if self.state == CLOSED or websocket.transport is None:
             return
-        if behind:
-            self.write = None
-        else:
-            self.write = websocket.transport.write
-            self._slow = False
-
-    def _look_soon(self) -> None:
-        # What one turn of the loop has written is not yet what the client does not read.
-        if self._slow is False and self._transport.buffered >= self.server.max_outgoing:
-            self._slow = None
-            # Twice: what the loop has ready comes first, then what it may write.
-            self.server.loop.call_soon(self.server.loop.call_soon, self._look)
-
-    def _look(self) -> None:
-        if self._slow is None:
-            self._slow = self._transport.buffered >= self.server.max_outgoing
+        self.write = None if behind else websocket.transport.write
 
     # The change to it.
 
@@ -323,13 +321,13 @@ class Session:
 
     # Long-polling.
 
-    def get(self, exchange: Exchange, headers: Headers) -> None:
+    def get(self, exchange: Exchange) -> None:
         """A poll."""
         assert isinstance(self._transport, Polling)
-        if not self._transport.get(exchange, headers):
+        if not self._transport.get(exchange):
             self.server.logger.info("session %s: a second poll while one waits", self.sid)
             self.close(TRANSPORT_ERROR)
-            exchange.respond(error(400, BAD_REQUEST, headers))
+            exchange.respond(error(400, BAD_REQUEST))
 
     def may_post(self) -> bool:
         """A POST begins. False: another one has not ended, and so the session does."""
@@ -341,12 +339,12 @@ class Session:
         self.expects_body = True
         return True
 
-    def post(self, exchange: Exchange, body: bytes, headers: Headers) -> None:
+    def post(self, exchange: Exchange, body: bytes) -> None:
         """What the client sends."""
         assert isinstance(self._transport, Polling)
         polling = self._transport
         self.expects_body = False
-        polling.hold_post(exchange, headers)
+        polling.hold_post(exchange)
         try:
             for packet in decode_payload(body):
                 if self.state == CLOSED:
@@ -381,9 +379,6 @@ class Session:
             self._transport.resume_reading()
         self._backlog = None
         self.server.wheel.clear(self)
-        if self.connect_timer is not None:
-            self.connect_timer.cancel()
-            self.connect_timer = None
         if self.upgrade is not None:
             self.upgrade.cancel()
             self.upgrade = None
@@ -392,9 +387,11 @@ class Session:
             self._transport.close(code, text, at_once=reason == SLOW)
         elif reason in _TOLD_LATER and not self._transport.waiting:
             self._transport.resume_reading()
-            self.server.linger(self, _TOLD_LATER[reason])
+            self.server.router.linger(self, _TOLD_LATER[reason])
         else:
-            self._transport.close(_TOLD_LATER.get(reason, CLOSE))
+            # Who is thrown out stays away, unless all are because the server stops.
+            for_good = reason in _TOLD_LATER and not self.server.draining
+            self._transport.close(_TOLD_LATER.get(reason, CLOSE), for_good=for_good)
         if sending:
             # The handler may send to others, whose end turns out by that: one after the other,
             # not one within the other.
@@ -402,14 +399,14 @@ class Session:
         else:
             self.server.ended(self, reason)
 
-    def last_poll(self, exchange: Exchange, headers: Headers, packet: str) -> bool:
+    def last_poll(self, exchange: Exchange, packet: str) -> bool:
         """A poll of a session that was closed: first what it has not got yet, then `packet`.
 
         Returns whether that was the end.
         """
         assert isinstance(self._transport, Polling)
         last = not self._transport.buffered
-        self._transport.get(exchange, headers)
+        self._transport.get(exchange)
         if last:
-            self._transport.close(packet)
+            self._transport.close(packet, for_good=not self.server.draining)
         return last
