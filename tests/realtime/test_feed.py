@@ -274,6 +274,19 @@ async def test_listener_that_rests_holds_no_more_than_the_queue_and_misses_nothi
         assert club.app[FEEDS].lag(feed) == 0
 
 
+async def test_place_to_go_on_from_is_before_what_still_waits(club: Club) -> None:
+    player = await club.person(has_password=False)
+    async with listening(club, player) as feed:
+        await feed.start()
+        start = feed.cursor
+        await top_up(club, player)
+        await club.settled()
+        assert feed.cursor == start
+
+        (news,) = await heard(feed, 1)
+        assert feed.cursor == news.cursor == await here(club)
+
+
 async def test_listener_catches_up_in_pages(club: Club) -> None:
     start = await here(club)
     await tell_all(club, 2 * PAGE + 1)
