@@ -7,7 +7,7 @@ made from these classes.
 from events.balance import BalanceUpdated
 from events.base import COMMANDS, EVENTS, Audience, Command, Event, WrongPayload
 from events.cases import CasesUpdated
-from events.connection import AuthExpired, Identify, Ping, Pong, ServerDraining
+from events.connection import AuthExpired, Identify, Ping, Pong, Resync, ServerDraining
 from events.drops import DropNew
 from events.inventory import InventoryUpdated
 from events.reactor import ReactorEvent
@@ -27,6 +27,7 @@ __all__ = [
     "Ping",
     "Pong",
     "ReactorEvent",
+    "Resync",
     "ServerDraining",
     "WrongPayload",
 ]

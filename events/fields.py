@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from marshmallow import Schema as BaseSchema
 from marshmallow import ValidationError, fields, missing, validate
@@ -49,11 +49,14 @@ class Schema(BaseSchema):
     The kinds of value below are strict both ways: what is not valid is not written either.
     """
 
+    #: What may be left out where it does not apply.
+    optional: ClassVar[frozenset[str]] = frozenset()
+
     def get_attribute(self, obj: Any, attr: str, default: Any) -> Any:
         # marshmallow would look further for lists and dotted names, which nothing here has, and
         # leave the field out without a word.
         value = obj.get(attr, missing) if type(obj) is dict else getattr(obj, attr, missing)
-        if value is missing:
+        if value is missing and attr not in self.optional:
             raise ValidationError(f"{type(obj).__name__} has no {attr}.")
         return value
 

@@ -33,8 +33,12 @@ from server.errors import DatabaseUnavailable
 from server.realtime.departures import Departures
 from server.realtime.feeds import FeedLimits, Feeds
 from server.realtime.log import EventLog
+from server.realtime.marks import Marks
+from server.realtime.pids import Pids
 from server.realtime.reactor import Reactor
+from server.realtime.recovery import LogRecovery
 from server.realtime.relay import Relay
+from server.realtime.retention import Retention
 from server.realtime.sio import ClubSio
 from server.realtime.sockets import Sockets
 from server.web import middleware, transactions
@@ -84,7 +88,18 @@ def create_app(config: Config, *, prepare: Prepare | None = None) -> web.Applica
     )
     event_log = EventLog(db)
     lifecycle = Lifecycle()
-    sio = _socketio(config, event_log, lifecycle)
+    tokens = Tokens(config)
+    marks = Marks(db, per_second=config.recovery_marks_per_second)
+    recovery = LogRecovery(
+        db,
+        event_log,
+        marks=marks,
+        pids=Pids(config.jwt_secret),
+        presumed=tokens.presumed_member,
+        enabled=config.recovery_enabled,
+        reads=config.recovery_reads,
+    )
+    sio = _socketio(config, event_log, recovery, lifecycle)
     app[keys.CONFIG] = config
     app[keys.DB] = db
     app[keys.EVENT_LOG] = event_log
@@ -101,11 +116,14 @@ def create_app(config: Config, *, prepare: Prepare | None = None) -> web.Applica
         detail_max_bytes=config.reactor_detail_max_bytes,
         backlog=config.reactor_backlog,
     )
+    app[keys.RETENTION] = Retention(db, days=config.event_log_days)
+    app[keys.MARKS] = marks
     app[keys.SIO] = sio
     app[keys.SOCKETS] = Sockets(
-        sio, grace_s=config.auth_grace_s, per_member=config.sockets_per_member
+        sio, recovery, grace_s=config.auth_grace_s, per_member=config.sockets_per_member
     )
-    app[keys.AUTH] = Authenticator(db, Tokens(config), accounts)
+    recovery.begin(app[keys.RELAY], app[keys.SOCKETS])
+    app[keys.AUTH] = Authenticator(db, tokens, accounts)
     app[keys.LIMITS] = RateLimits(config)
     app[keys.PASSWORDS] = Passwords(max_waiting=config.sign_ins_waiting)
     app[keys.TURNS] = transactions.Turns()
@@ -151,13 +169,16 @@ def _feeds(
     return Feeds(event_log, relay, departures, limits, grace_s=config.auth_grace_s)
 
 
-def _socketio(config: Config, event_log: EventLog, lifecycle: Lifecycle) -> ClubSio:
+def _socketio(
+    config: Config, event_log: EventLog, recovery: LogRecovery, lifecycle: Lifecycle
+) -> ClubSio:
     def client_address(request: Request) -> str:
         forwarded = request.headers.get("x-forwarded-for", "")
         return middleware.caller_address(request.peer, forwarded, config)
 
     return ClubSio(
         event_log,
+        recovery=recovery,
         cors_allowed_origins=[SAME_ORIGIN, *config.cors_origins],
         origin_required=config.origin_required,
         client_address=client_address,
@@ -187,6 +208,7 @@ def _run(prepare: Prepare | None) -> Callable[[web.Application], AsyncIterator[N
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         app[keys.PASSWORDS].close()
+        await app[keys.MARKS].close()
         await app[keys.DB].close()
 
     return run
@@ -212,14 +234,18 @@ async def _get_ready(app: web.Application, prepare: Prepare | None) -> None:
             log.exception("the server cannot get ready")
             lifecycle.reason = "migration or preparation failed; see the log"
             await asyncio.sleep(5.0)
-    relay = asyncio.create_task(app[keys.RELAY].run())
+    tasks = [
+        asyncio.create_task(app[keys.RELAY].run()),
+        asyncio.create_task(app[keys.RETENTION].run()),
+    ]
     try:
         await app[keys.RELAY].connected.wait()
         lifecycle.ready()
         log.info("ready")
-        await relay
+        await asyncio.gather(*tasks)
     finally:
-        relay.cancel()
+        for task in tasks:
+            task.cancel()
 
 
 async def _keep_house(app: web.Application) -> None:

@@ -94,6 +94,11 @@ class Config:
     origin_required: bool = False
     engine: Mapping[str, float] = field(default_factory=lambda: dict(ENGINE))
     sockets_per_member: int = 50
+    recovery_enabled: bool = True
+    # Of the pool's connections: the club's work needs the others.
+    recovery_reads: int = 8
+    recovery_marks_per_second: float = 100.0
+    event_log_days: float = 7.0
     trusted_proxies: tuple[Network, ...] = ()
     body_max_bytes: int = 256 * 1024
     body_timeout_s: float = 20.0
@@ -194,6 +199,12 @@ def _read(env: Env, *, demo: bool) -> Config:
         sockets_per_member=_whole(
             env, "SOCKETS_PER_MEMBER", Config.sockets_per_member, 1, 1_000_000
         ),
+        recovery_enabled=env.bool("RECOVERY_ENABLED", Config.recovery_enabled),
+        recovery_reads=_whole(env, "RECOVERY_READS", Config.recovery_reads, 1, 1000),
+        recovery_marks_per_second=_number(
+            env, "RECOVERY_MARKS_PER_SECOND", Config.recovery_marks_per_second, 1e6
+        ),
+        event_log_days=_number(env, "EVENT_LOG_DAYS", Config.event_log_days, 36_500),
         trusted_proxies=_networks(env, "TRUSTED_PROXIES"),
         body_max_bytes=_whole(env, "BODY_MAX_BYTES", Config.body_max_bytes, 1024, 2**30),
         body_timeout_s=_seconds(env, "BODY_TIMEOUT_S", Config.body_timeout_s),
@@ -258,6 +269,13 @@ def _seconds(env: Env, name: str, default: float) -> float:
     value = env.float(name, default)
     if not 0 < value <= 86_400:
         raise ConfigError(f"{name} takes seconds, more than 0 and at most a day.")
+    return value
+
+
+def _number(env: Env, name: str, default: float, high: float) -> float:
+    value = env.float(name, default)
+    if not 0 < value <= high:
+        raise ConfigError(f"{name} takes a number greater than 0 and at most {high:g}.")
     return value
 
 

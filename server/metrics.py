@@ -26,6 +26,12 @@ REACTOR_EVENTS = Counter(
     "cyberhub_reactor_events_total", "Events emitted on the reactor", ("type",)
 )
 OPENINGS = Counter("cyberhub_openings_total", "Cases opened")
+RECOVERIES = Counter(
+    "cyberhub_recoveries_total",
+    "Sockets that connected, by what became of their past",
+    ("outcome",),
+)
+TRIMMED = Counter("cyberhub_events_trimmed_total", "Events removed from the log by their age")
 CALLBACKS = Counter("cyberhub_payment_callbacks_total", "Payment callbacks", ("outcome",))
 
 

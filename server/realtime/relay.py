@@ -64,6 +64,7 @@ class Relay:
         self._connection: Any = None
         self._pause_s = _RECONNECT_S[0]
         self.position: Cursor | None = None
+        self._looked = asyncio.Event()
         self.connected = asyncio.Event()
         db.after_commit.append(self._committed)
 
@@ -74,6 +75,13 @@ class Relay:
     def ring(self) -> None:
         """Look at the log now."""
         self._bell.set()
+
+    async def reach(self, position: int) -> None:
+        """Wait until everything up to a position of this log has been delivered here."""
+        while self.position is None or self.position.position < position:
+            self._looked.clear()
+            self.ring()
+            await self._looked.wait()
 
     async def run(self) -> None:
         """Follow the log until cancelled."""
@@ -110,6 +118,7 @@ class Relay:
             else:
                 await self._log.number(connection)
                 await self._catch_up(connection)
+            self._looked.set()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._poll_s):
                     await self._bell.wait()
@@ -142,9 +151,7 @@ class Relay:
                 self._jump(head.cursor)
             if head.head == self.position.position:
                 return
-            events = await self._log.read(
-                connection, head, self.position.position, _BATCH, audiences=None
-            )
+            events = await self._log.read(connection, head, self.position.position, _BATCH)
             await self._take_all(events)
             if len(events) < _BATCH:
                 self.position = head.cursor

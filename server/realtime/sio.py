@@ -54,20 +54,34 @@ class ClubSio(Server):
 
     async def deliver(self, event: LoggedEvent) -> None:
         """Send a durable event to this worker's sockets that belong to its audience."""
-        await self._tell(event.name, event.audience, event.data)
+        await self._tell(event.name, event.audience, event.data, offset=str(event.cursor))
         delay_s = max(0.0, time.time() - event.at.timestamp())
         COMMIT_TO_DELIVERY.observe(delay_s)
 
     async def _tell(
-        self, name: str, audience: str, data: Any, *, volatile: bool = False
+        self,
+        name: str,
+        audience: str,
+        data: Any,
+        *,
+        volatile: bool = False,
+        offset: str | None = None,
     ) -> None:
         room = None if audience == "all" else audience
         sockets = self.room_size(room)
         if sockets:
-            await super().emit(name, data, room=room, volatile=volatile)
+            await super().emit(name, data, room=room, volatile=volatile, offset=offset)
         # The last part of a name like balance:updated:7 is an id, which a metric must not hold.
         EVENTS_DELIVERED.labels(name.rstrip("0123456789").rstrip(":")).inc()
         log.info(f"emitted {name} to {audience}, {sockets} socket{'' if sockets == 1 else 's'}")
+
+    def enter(self, sid: str, room: str) -> None:
+        """Put a socket into a room, with no await."""
+        self.manager.basic_enter_room(sid, NAMESPACE, room)
+
+    def leave(self, sid: str, room: str) -> None:
+        """Take a socket out of a room, with no await."""
+        self.manager.basic_leave_room(sid, NAMESPACE, room)
 
     def together(self) -> contextlib.AbstractContextManager[None]:
         """Deliver several events, nothing else being done meanwhile, with one write a socket."""
