@@ -78,16 +78,24 @@ class Returning:
         client.recovers = asked and self._recovery.enabled
         if "after" not in auth and not (client.recovers and "pid" in auth):
             return None
-        pid = auth.get("pid")
-        old = self._by_pid.get(pid) if isinstance(pid, str) else None
-        if old is not None and old.session is not client.session:
-            # It has given that connection up, whatever we still believe of it.
-            old.session.close(SUPERSEDED)
         ticket = await self._recovery.examine(auth, recovers=client.recovers)
+        if ticket is not None and ticket.pid is not None and client.session.state != CLOSED:
+            self._take_over(client, ticket.pid)
         if ticket is not None and ticket.sid is not None:
             if self._server.manager.client(ticket.sid, client.namespace) is None:
                 self._server.manager.rename(client, ticket.sid)
         return ticket
+
+    def _take_over(self, client: Client, pid: str) -> None:
+        old = self._by_pid.get(pid)
+        if old is not None:
+            # It has given that connection up, whatever we still believe of it.
+            old.session.close(SUPERSEDED)
+        self._keep(client, pid)
+
+    def _keep(self, client: Client, pid: str) -> None:
+        client.pid = pid
+        self._by_pid[pid] = client
 
     async def let_in(self, client: Client, ticket: Ticket | None) -> None:
         """After the connect handler; returns with the client in, or its session closed.
@@ -116,7 +124,6 @@ class Returning:
         then it comes with the same offset, and all that it got would come a second time. Told
         that it is in, it empties its buffer, and comes back with the offset of what was in there.
         """
-        client.pid = pid
         self._send_connect(client, pid)
         await client.session.answered()
         if client.session.state != CLOSED:
@@ -124,9 +131,10 @@ class Returning:
         client.session.close(BUFFER_EMPTIED)
 
     def _welcome(self, client: Client, pid: str | None) -> None:
+        if client.pid != pid:
+            self.forget(client)
         if pid is not None:
-            client.pid = pid
-            self._by_pid[pid] = client
+            self._keep(client, pid)
         self._send_connect(client, pid)
         self._server.manager.settle(client.sid, client.namespace)
 

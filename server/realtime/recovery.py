@@ -23,7 +23,7 @@ from server.identity import audiences
 from server.metrics import RECOVERIES
 from server.realtime import marks
 from server.realtime.cursor import BadCursor, Cursor
-from server.realtime.log import EventLog, Head
+from server.realtime.log import EventLog, Head, LoggedEvent
 from server.realtime.marks import Marks
 from server.realtime.missed import Missing, Source
 from server.realtime.pids import Pid, Pids
@@ -42,6 +42,7 @@ class Position(Protocol):
     """Where this worker is: the relay."""
 
     position: Cursor | None
+    listeners: list[Any]
 
     async def reach(self, position: int) -> None: ...
 
@@ -91,6 +92,16 @@ class LogRecovery:
         """The parts that are made after this one."""
         self._relay = relay
         self._sockets = sockets
+        relay.listeners.append(self)
+
+    def heard(self, event: LoggedEvent) -> None:
+        """Sockets are told by `ClubSio.deliver`."""
+
+    def broke(self) -> None:
+        """This worker has skipped a part of the log: sockets return, and are told whether they
+        have missed something."""
+        assert self._sockets is not None
+        self._sockets.cut_off("the log broke off")
 
     def position(self) -> Cursor:
         """Up to where this worker has told its sockets."""
