@@ -58,7 +58,7 @@ async def event_stream(request: web.Request) -> web.StreamResponse:
         first = await feed.start()
         await response.prepare(request)
         assert feed.began is not None
-        await client.begin(feed.began)
-        await pump(feed, first, client, heartbeat_s=config.stream_heartbeat_s)
+        hello = client.hello(feed.began)
+        await pump(feed, hello, first, client, heartbeat_s=config.stream_heartbeat_s)
         log.info("stream closed", member=who and who.member.id, reason=feed.ended)
     return response

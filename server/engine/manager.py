@@ -434,6 +434,7 @@ def adopt(manager: Any) -> Any:
         kind = type(manager)
         manager.__class__ = type(kind.__name__, (kind, Manager), {})
         manager.__dict__.setdefault("_unsettled", 0)
+        manager.__dict__.setdefault("_gathered", None)
     return manager
 
 

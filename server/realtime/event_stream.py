@@ -31,8 +31,10 @@ class EventStream(Connection):
     async def write(self, data: bytes) -> None:
         await self._response.write(data)
 
-    async def begin(self, cursor: Cursor) -> None:
-        await self.put(wire.place(cursor, random.randint(*_RETRY_MS)))
+    @staticmethod
+    def hello(cursor: Cursor) -> bytes:
+        """Where the stream begins."""
+        return wire.place(cursor, random.randint(*_RETRY_MS))
 
     async def send(self, items: Sequence[Item]) -> None:
         chunk = bytearray()

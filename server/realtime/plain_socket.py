@@ -58,27 +58,30 @@ class PlainSocket(Connection):
         heartbeat_s: float,
     ) -> None:
         """Greet, tell what the feed says and answer the client, until either ends it."""
-        with contextlib.suppress(ConnectionError, TimeoutError):
-            await self.put(hello)
-        told = asyncio.create_task(self._tell(feed, first, heartbeat_s))
+        told = asyncio.create_task(self._tell(feed, hello, first, heartbeat_s))
         try:
             with contextlib.suppress(ConnectionError, TimeoutError):
                 await self._listen(answer)
+            if feed.ended is None:
+                feed.end(LEFT)
+                told.cancel()
+            # Or it is we who close, and the client has not answered that yet.
+            await asyncio.wait([told])
         finally:
-            feed.end(LEFT)
             told.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await told
 
-    async def _tell(self, feed: Feed, first: Sequence[Item], heartbeat_s: float) -> None:
-        await pump(feed, first, self, heartbeat_s=heartbeat_s)
+    async def _tell(
+        self, feed: Feed, hello: bytes, first: Sequence[Item], heartbeat_s: float
+    ) -> None:
+        await pump(feed, hello, first, self, heartbeat_s=heartbeat_s)
         why = feed.ended or ""
+        code = _CLOSE_CODES.get(why, _NORMAL)
         try:
             async with asyncio.timeout(self._write_timeout_s):
-                await self._socket.close(
-                    code=_CLOSE_CODES.get(why, _NORMAL), message=why.encode()
-                )
-        except TimeoutError:
+                await self._socket.close(code=code, message=why.encode())
+        except (TimeoutError, ConnectionError):
             self.abort()
 
     async def _listen(self, answer: Answer) -> None:

@@ -48,11 +48,21 @@ class Connection(Client, ABC):
 
 
 async def pump(
-    feed: Feed, first: Sequence[Item], connection: Connection, *, heartbeat_s: float
+    feed: Feed,
+    hello: bytes,
+    first: Sequence[Item],
+    connection: Connection,
+    *,
+    heartbeat_s: float,
 ) -> None:
-    """Send until the feed has ended; it ends when the client goes or does not keep up."""
+    """Greet, then send until the feed has ended.
+
+    It ends when the client goes or does not keep up; `feed.ended` says why.
+    """
     try:
-        await _run(feed, first, connection, heartbeat_s)
+        await connection.put(hello)
+        await connection.send(first)
+        await _follow(feed, connection, heartbeat_s)
     except TimeoutError:
         feed.end(TOO_SLOW)
         connection.abort()
@@ -64,10 +74,7 @@ async def pump(
         feed.end(FAILED)
 
 
-async def _run(
-    feed: Feed, first: Sequence[Item], connection: Connection, heartbeat_s: float
-) -> None:
-    await connection.send(first)
+async def _follow(feed: Feed, connection: Connection, heartbeat_s: float) -> None:
     due = time.monotonic() + heartbeat_s
     while True:
         left_s = due - time.monotonic()

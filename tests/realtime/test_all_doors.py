@@ -7,11 +7,13 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+import socketio
 
 from events import BalanceUpdated, CasesUpdated
 from server.club import ledger
 from server.config import Config
 from server.keys import DB
+from server.realtime.cursor import Cursor
 from tests.club import PATIENCE_S, Club, Person
 from tests.conftest import make_config
 from tests.streams import EventStream, PlainSocket
@@ -88,7 +90,75 @@ def plain(path: str) -> Any:
     return socket
 
 
-DOORS = [long_poll, event_stream, returning_event_stream, plain("/ws/stream"), plain("/ws")]
+class SocketClient:
+    """python-socketio's client, which is told the cursor with each event when it asks for it."""
+
+    def __init__(self, club: Club) -> None:
+        self._url = club.url
+        self._heard: asyncio.Queue[Heard] = asyncio.Queue()
+        self.client = socketio.AsyncClient(reconnection=False)
+        self.client.on("*", self._hear)
+
+    def _hear(self, name: str, *arguments: Any) -> None:
+        *data, cursor = arguments
+        self._heard.put_nowait((name, data[0] if data else None, cursor))
+
+    async def connect(self, transport: str, **auth: Any) -> None:
+        asked = auth | {"recovery": True}
+        await self.client.connect(
+            self._url, transports=[transport], auth=asked, wait_timeout=PATIENCE_S
+        )
+
+    def so_far(self) -> list[Heard]:
+        """What has come, in the order of the log."""
+        heard = [self._heard.get_nowait() for _ in range(self._heard.qsize())]
+        return sorted(heard, key=lambda each: Cursor.parse(each[2]).position)
+
+    async def next_event(self) -> Heard:
+        return await self._heard.get()
+
+
+def socket_io(transport: str) -> Any:
+    """Who it is and how far it has heard stand in CONNECT."""
+
+    @asynccontextmanager
+    async def socket(club: Club, person: Person, after: str) -> AsyncIterator[Next]:
+        socket = SocketClient(club)
+        await socket.connect(transport, token=person.token, after=after)
+        yield socket.next_event
+        await socket.client.disconnect()
+
+    return socket
+
+
+@asynccontextmanager
+async def identified(club: Club, person: Person, after: str) -> AsyncIterator[Next]:
+    """As existing pages come: a guest, who then says who it is and how far it has heard."""
+    socket = SocketClient(club)
+    await socket.connect("websocket")
+    me = {"userId": person.id, "token": person.token, "after": after}
+    ack = await socket.client.call("user:identify", me, timeout=PATIENCE_S)
+    assert (ack["success"], ack["resync"]) == (True, False), ack
+    # What a guest hears may come before what is replayed; with the ack it is complete.
+    begin = socket.so_far()
+
+    async def next_event() -> Heard:
+        return begin.pop(0) if begin else await socket.next_event()
+
+    yield next_event
+    await socket.client.disconnect()
+
+
+DOORS = [
+    socket_io("websocket"),
+    socket_io("polling"),
+    identified,
+    long_poll,
+    event_stream,
+    returning_event_stream,
+    plain("/ws/stream"),
+    plain("/ws"),
+]
 
 
 async def writes(club: Club, player: Person) -> None:

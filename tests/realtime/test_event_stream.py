@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import socket
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -187,6 +188,15 @@ async def test_silence_is_broken_by_a_comment_that_carries_no_id(club: Club) -> 
         place = stream.last_id
         assert [await stream.comment() for _ in range(2)] == ["heartbeat"] * 2
         assert stream.last_id == place
+
+
+async def test_client_that_has_gone_is_noticed_before_the_next_heartbeat(
+    config: Config,
+) -> None:
+    async with Club.open(replace(config, stream_heartbeat_s=3600.0)) as club:
+        async with EventStream.open(club):
+            assert club.app[FEEDS].count(EVENT_STREAM) == 1
+        await no_streams(club)
 
 
 async def test_expiring_token_is_told_and_the_stream_closed_after_the_grace(club: Club) -> None:

@@ -92,13 +92,13 @@ class PausingLog(EventLog):
 
     def __init__(self, db: Database) -> None:
         super().__init__(db)
-        self.before: Callable[[], Awaitable[None]] = _nothing
-        self.after: Callable[[], Awaitable[None]] = _nothing
+        self.first: Callable[[], Awaitable[None]] = _nothing
+        self.then: Callable[[], Awaitable[None]] = _nothing
 
     async def page(self, *args: Any) -> Page:
-        await self.before()
+        await self.first()
         page = await super().page(*args)
-        await self.after()
+        await self.then()
         return page
 
 
@@ -118,7 +118,7 @@ async def pausing(club: Club, dsn: str) -> AsyncIterator[tuple[PausingLog, Feeds
     await db.close()
 
 
-@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize("moment", ["first", "then"])
 async def test_event_that_is_told_while_a_page_is_read_comes_once(
     club: Club, pausing: tuple[PausingLog, Feeds], moment: str
 ) -> None:
@@ -136,7 +136,7 @@ async def test_event_that_is_told_while_a_page_is_read_comes_once(
     async with listening(club, player, start, feeds=feeds) as feed:
         items = await feed.start()
         # In the page as well as live, or only live: by when it was read.
-        assert len(items) == (5 if moment == "before" else 2)
+        assert len(items) == (5 if moment == "first" else 2)
         await top_up(club, player)
         items += await heard(feed, 6 - len(items))
         assert balances(items) == [1, 2, 3, 4, 5, 6]
@@ -164,11 +164,11 @@ async def test_listener_that_starts_live_hears_what_was_told_while_it_started(
     player = await club.person(has_password=False)
 
     async def meanwhile() -> None:
-        log.after = _nothing
+        log.then = _nothing
         await top_up(club, player, 2)
         await club.settled()
 
-    log.after = meanwhile
+    log.then = meanwhile
     async with listening(club, player, feeds=feeds) as feed:
         assert await feed.start() == []
         assert balances(await heard(feed, 2)) == [1, 2]
@@ -183,11 +183,11 @@ async def test_more_than_the_queue_holds_while_a_page_is_read_is_read_again(
     await top_up(club, player)
 
     async def meanwhile() -> None:
-        log.after = _nothing
+        log.then = _nothing
         await top_up(club, player, QUEUE + 5)
         await club.settled()
 
-    log.after = meanwhile
+    log.then = meanwhile
     async with listening(club, player, start, feeds=feeds) as feed:
         first = await feed.start()
         rest = await heard(feed, QUEUE + 5)
@@ -272,6 +272,19 @@ async def test_listener_that_rests_holds_no_more_than_the_queue_and_misses_nothi
         assert balances(await heard(feed, many)) == list(range(3, 3 + many))
         assert await feed.next(0) == []
         assert club.app[FEEDS].lag(feed) == 0
+
+
+async def test_place_to_go_on_from_is_before_what_still_waits(club: Club) -> None:
+    player = await club.person(has_password=False)
+    async with listening(club, player) as feed:
+        await feed.start()
+        start = feed.cursor
+        await top_up(club, player)
+        await club.settled()
+        assert feed.cursor == start
+
+        (news,) = await heard(feed, 1)
+        assert feed.cursor == news.cursor == await here(club)
 
 
 async def test_listener_catches_up_in_pages(club: Club) -> None:
