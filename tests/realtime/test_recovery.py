@@ -9,13 +9,20 @@ from typing import Any
 import pytest
 import socketio
 
+from server.config import Config
 from server.keys import SIO, SOCKETS
 from server.realtime.cursor import Cursor
 from server.realtime.pids import Pids
 from tests.club import Club, Person, until
-from tests.conftest import JWT_SECRET
+from tests.conftest import JWT_SECRET, make_config
 from tests.realtime.chronicle import Chronicle
 from tests.realtime.raw_page import RawPage
+
+
+@pytest.fixture(scope="module")
+def config(dsn: str, tmp_path_factory: pytest.TempPathFactory) -> Config:
+    # So little in memory that what was missed is sometimes there and sometimes in the log only.
+    return make_config(dsn, tmp_path_factory.mktemp("var"), recovery_tail=40)
 
 
 @pytest.fixture(scope="module")
