@@ -49,6 +49,7 @@ class Missing:
         self._until = until
         self._still_theirs = still_theirs
         self._end: Cursor | None = None
+        self._is_near = False
         self.has_gap = False
 
     @property
@@ -65,6 +66,9 @@ class Missing:
         while not self.has_gap and self._at is not None:
             if not self._still_theirs():
                 raise RecoveryUnavailable("the socket is not whose it was")
+            if self._is_near and self._end is None:
+                # A client that is slower than the news would never get there.
+                break
             end = self._end or self._source.position()
             if end.epoch != self._at.epoch:
                 self.has_gap = True
@@ -87,6 +91,8 @@ class Missing:
             events = await self._read_log(after, until)
         if len(events) == BATCH:
             self._at = events[-1].cursor
+        else:
+            self._is_near = True
         return events
 
     async def _read_log(self, after: Cursor, until: Mapping[str, int]) -> list[LoggedEvent]:
