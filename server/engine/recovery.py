@@ -25,6 +25,10 @@ class Ticket(Protocol):
     """What a client that claims to return may have, as far as can be said before it is let in."""
 
     @property
+    def pid(self) -> str | None:
+        """What it was given, if it may go on with that."""
+
+    @property
     def sid(self) -> str | None:
         """The id that it had, if it may have it again."""
 

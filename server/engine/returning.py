@@ -32,6 +32,10 @@ BUFFER_EMPTIED = "buffer emptied"
 # far below what may be kept for a client.
 _BYTES = 65_536
 
+# Packets that are kept, and how long the longest of them may be: some megabytes in all.
+_PACKETS = 2000
+_LONGEST = 4096
+
 
 def refuses(environ: dict[str, Any]) -> bool:
     """Whether a client does without, by its handshake; what it says in CONNECT counts more.
@@ -58,6 +62,8 @@ class Returning:
         #: The sessions whose handshake refuses.
         self._refusing: set[str] = set()
         self._by_pid: dict[str, Client] = {}
+        #: What was told late, by its place in the log: who returns has often missed the same.
+        self._packets: dict[str, Message] = {}
 
     def opened(self, eio_sid: str, environ: dict[str, Any]) -> None:
         if refuses(environ):
@@ -78,16 +84,24 @@ class Returning:
         client.recovers = asked and self._recovery.enabled
         if "after" not in auth and not (client.recovers and "pid" in auth):
             return None
-        pid = auth.get("pid")
-        old = self._by_pid.get(pid) if isinstance(pid, str) else None
-        if old is not None and old.session is not client.session:
-            # It has given that connection up, whatever we still believe of it.
-            old.session.close(SUPERSEDED)
         ticket = await self._recovery.examine(auth, recovers=client.recovers)
+        if ticket is not None and ticket.pid is not None and client.session.state != CLOSED:
+            self._take_over(client, ticket.pid)
         if ticket is not None and ticket.sid is not None:
             if self._server.manager.client(ticket.sid, client.namespace) is None:
                 self._server.manager.rename(client, ticket.sid)
         return ticket
+
+    def _take_over(self, client: Client, pid: str) -> None:
+        old = self._by_pid.get(pid)
+        if old is not None:
+            # It has given that connection up, whatever we still believe of it.
+            old.session.close(SUPERSEDED)
+        self._keep(client, pid)
+
+    def _keep(self, client: Client, pid: str) -> None:
+        client.pid = pid
+        self._by_pid[pid] = client
 
     async def let_in(self, client: Client, ticket: Ticket | None) -> None:
         """After the connect handler; returns with the client in, or its session closed.
@@ -116,7 +130,6 @@ class Returning:
         then it comes with the same offset, and all that it got would come a second time. Told
         that it is in, it empties its buffer, and comes back with the offset of what was in there.
         """
-        client.pid = pid
         self._send_connect(client, pid)
         await client.session.answered()
         if client.session.state != CLOSED:
@@ -124,9 +137,10 @@ class Returning:
         client.session.close(BUFFER_EMPTIED)
 
     def _welcome(self, client: Client, pid: str | None) -> None:
+        if client.pid != pid:
+            self.forget(client)
         if pid is not None:
-            client.pid = pid
-            self._by_pid[pid] = client
+            self._keep(client, pid)
         self._send_connect(client, pid)
         self._server.manager.settle(client.sid, client.namespace)
 
@@ -167,7 +181,7 @@ class Returning:
         parts: list[str | bytes] = []
         size = 0
         for each in missed:
-            packet = self._server.manager.missed(client, each.name, each.arguments, each.offset)
+            packet = self._packet(client, each)
             parts += packet.parts
             size += sum(map(len, packet.parts))
             if size >= _BYTES:
@@ -175,6 +189,19 @@ class Returning:
                 parts, size = [], 0
         if parts:
             yield Message(*parts)
+
+    def _packet(self, client: Client, missed: Missed) -> Message:
+        offset = missed.offset
+        if offset is None or not client.recovers:
+            return self._server.manager.missed(client, missed)
+        packet = self._packets.get(offset)
+        if packet is None:
+            packet = self._server.manager.missed(client, missed)
+            if sum(map(len, packet.parts)) <= _LONGEST:
+                self._packets[offset] = packet
+                if len(self._packets) > _PACKETS:
+                    del self._packets[next(iter(self._packets))]
+        return packet
 
     # Leaving.
 

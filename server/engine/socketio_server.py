@@ -204,6 +204,12 @@ class Server(socketio.AsyncServer):
             return
         if self._client(session, namespace) is not None:
             raise PacketError("a second CONNECT")
+        taken = len(session.others or ()) + (session.client is not None)
+        if taken >= self.eio.limits.max_namespaces:
+            self.eio.counters.namespaces_refused += 1
+            problem = {"message": "Too many namespaces"}
+            self._send(session, CONNECT_ERROR, namespace, problem)
+            return
         if not self._admit(session):
             # A connect handler costs more than most events: joining is no way around the bound.
             if session.state != CLOSED:
@@ -246,12 +252,15 @@ class Server(socketio.AsyncServer):
             ticket = await self._examine(returning, client, data)
             if session.state == CLOSED:
                 # No handler has heard of it.
+                returning.forget(client)
                 await self.manager.disconnect(client.sid, namespace, ignore_queue=True)
                 return
         refusal = await self._ask_to_connect(eio_sid, namespace, client.sid, data)
         if not self.eio.keep_environ:
             self.environ.pop(eio_sid, None)
         if refusal is not None:
+            if returning is not None:
+                returning.forget(client)
             await self.manager.disconnect(client.sid, namespace, ignore_queue=True)
             self._refuse(session, namespace, refusal)
             self._expect_connect(session)
@@ -305,13 +314,19 @@ class Server(socketio.AsyncServer):
         if self._returning is not None and client is not None and client.state == CONNECTED:
             await self._returning.replay(client, replay, enter)
 
+    def cut(self, sid: str, reason: str) -> None:
+        """Break the connection of a client of the main namespace: it comes back by itself."""
+        client = self.manager.client(sid, "/")
+        if client is not None:
+            client.session.close(reason)
+
     def forget_pid(self, sid: str) -> str | None:
         """A client of the main namespace has become another's: what it was given is void.
 
         Returns that, or None; who remembers ends it for other processes and later times.
         """
         client = self.manager.client(sid, "/")
-        if self._returning is None or client is None:
+        if self._returning is None or client is None or client.state != CONNECTED:
             return None
         return self._returning.forget(client)
 

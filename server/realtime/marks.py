@@ -93,8 +93,10 @@ class Marks:
 
     async def look(self, marks: tuple[bytes, ...]) -> Looked:
         """Which of the marks are set, and where the log stands."""
+        # Before the question: what is written meanwhile is not here any more when it is answered.
+        waiting = [mark for mark in marks if mark in self._unwritten]
         head, found = await self._looks.ask(marks)
-        return head, found.union(mark for mark in marks if mark in self._unwritten)
+        return head, found.union(waiting)
 
     async def close(self, patience_s: float = 1.0) -> None:
         """Write what waits to be written."""

@@ -23,10 +23,11 @@ from server.identity import audiences
 from server.metrics import RECOVERIES
 from server.realtime import marks
 from server.realtime.cursor import BadCursor, Cursor
-from server.realtime.log import EventLog, Head
+from server.realtime.log import EventLog, Head, LoggedEvent
 from server.realtime.marks import Marks
 from server.realtime.missed import Missing, Source
 from server.realtime.pids import Pid, Pids
+from server.realtime.tail import Tail
 
 if TYPE_CHECKING:
     from server.realtime.sockets import Socket, Sockets
@@ -42,6 +43,7 @@ class Position(Protocol):
     """Where this worker is: the relay."""
 
     position: Cursor | None
+    listeners: list[Any]
 
     async def reach(self, position: int) -> None: ...
 
@@ -78,12 +80,16 @@ class LogRecovery:
         presumed: Presumed,
         enabled: bool,
         reads: int,
+        tail: int,
     ) -> None:
         self.enabled = enabled
         self._marks = marks
         self._pids = pids
         self._presumed = presumed
-        self._source = Source(db, event_log, asyncio.Semaphore(reads), self.position)
+        self._tail = Tail(tail)
+        self._source = Source(
+            db, event_log, self._tail, asyncio.Semaphore(reads), self.position
+        )
         self._relay: Position | None = None
         self._sockets: "Sockets | None" = None
 
@@ -91,6 +97,16 @@ class LogRecovery:
         """The parts that are made after this one."""
         self._relay = relay
         self._sockets = sockets
+        relay.listeners += (self._tail, self)
+
+    def heard(self, event: LoggedEvent) -> None:
+        """Sockets are told by `ClubSio.deliver`."""
+
+    def broke(self) -> None:
+        """This worker has skipped a part of the log: sockets return, and are told whether they
+        have missed something."""
+        assert self._sockets is not None
+        self._sockets.cut_off("the log broke off")
 
     def position(self) -> Cursor:
         """Up to where this worker has told its sockets."""

@@ -112,6 +112,11 @@ class Sockets:
         except KeyError:
             return "none"
 
+    def cut_off(self, reason: str) -> None:
+        """Break every connection; it is no goodbye, and clients come back by themselves."""
+        for socket in self.all():
+            self._sio.cut(socket.sid, reason)
+
     async def identify(self, socket: Socket, who: SignedIn) -> None:
         """Put the socket into the member's rooms and out of those of anybody else.
 

@@ -387,3 +387,19 @@ async def test_page_that_is_cut_off_while_it_is_told_what_it_missed_hears_it_onc
 
         assert page.events == await chronicle.due(begin, player.id)
         assert all(each["recovered"] for each in page.all("connected")[1:])
+
+
+async def test_page_of_a_worker_that_skipped_a_part_of_the_log_comes_back_and_begins_anew(
+    club: Club, chronicle: Chronicle, wire: Wire, player: Person
+) -> None:
+    await club.settled()
+    async with page_of(player, wire) as page:
+        await page.connected()
+        await page.hears(await chronicle.tell(1))
+        # As if it had been restored from a later backup: this worker is below its floor.
+        await chronicle.execute("UPDATE event_log_head SET head = head + 100, floor = head + 100")
+        club.app[RELAY].ring()
+
+        assert (await page.connected(2))["recovered"] is False
+        await page.hears(await chronicle.tell(1))
+        assert len(page.events) == 2

@@ -19,7 +19,6 @@ from tests.realtime.chronicle import Chronicle
 from tests.realtime.raw_page import RawPage, session
 from tests.realtime.test_database_away import frozen, is_degraded, is_well
 
-
 BOUND = 100_000
 
 
