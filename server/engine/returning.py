@@ -44,9 +44,11 @@ def refuses(environ: dict[str, Any]) -> bool:
     that take no more: it asks if it wants it. So does websocket-client, on which it may run, and
     which alone has an Origin and no User-Agent.
     """
-    asked = parse_qs(environ.get("QUERY_STRING", "")).get("recovery", [""])[-1]
-    if asked in ("0", "1"):
-        return asked == "0"
+    query = environ.get("QUERY_STRING", "")
+    if "recovery=" in query:
+        asked = parse_qs(query).get("recovery", [""])[-1]
+        if asked in ("0", "1"):
+            return asked == "0"
     agent = environ.get("HTTP_USER_AGENT")
     if agent is None:
         return "HTTP_ORIGIN" in environ

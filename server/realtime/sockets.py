@@ -205,6 +205,10 @@ class Sockets:
 
     async def forget(self, socket: Socket) -> None:
         """Take the socket out of every member's rooms; it stays as an anonymous one."""
+        async with socket.turn:
+            await self._forget(socket)
+
+    async def _forget(self, socket: Socket) -> None:
         if socket.who is not None:
             await self._void_pid(socket)
             for room in socket.who.member.rooms():
@@ -237,10 +241,11 @@ class Sockets:
         await self._sio.emit(AuthExpired(socket.sid, round(self._grace_s * 1000)))
 
     async def _end_grace(self, socket: Socket) -> None:
-        # Renewed in the instant between the timer and this task?
-        if socket.who is not None and socket.who.expires_at <= datetime.now(UTC):
-            log.info("token expired, rooms left", sid=socket.sid, member=socket.who.member.id)
-            await self.forget(socket)
+        async with socket.turn:
+            # Renewed between the timer and this turn?
+            if socket.who is not None and socket.who.expires_at <= datetime.now(UTC):
+                log.info("token expired, rooms left", sid=socket.sid, member=socket.who.member.id)
+                await self._forget(socket)
 
     def _start(self, work: Any) -> None:
         task = asyncio.get_running_loop().create_task(work)

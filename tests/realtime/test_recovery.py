@@ -294,6 +294,7 @@ async def test_page_that_identified_itself_is_not_recovered_without_a_token(
         await anonymous.come(club, transport)
         assert anonymous.recovered is False and len(anonymous.heard) == 2
         await chronicle.tell(2, player.id)
+        await club.settled()
         ack = await identified(anonymous, player, after=seen)
 
         assert ack == {
