@@ -4,7 +4,6 @@ from typing import Any
 
 from server.db.connection import Ahead, Connection
 
-
 # Why a transaction takes nothing more.
 _OVER = "the transaction is over"
 _FAILED = "a statement of the transaction has failed"
