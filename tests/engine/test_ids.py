@@ -20,7 +20,7 @@ import os
 from server.engine.ids import new_id
 new_id()
 child = os.fork()
-print(*(new_id() for _ in range(100)), flush=True)
+os.write(1, b"".join(new_id().encode() + b" " for _ in range(100)))
 if child:
     os.wait()
 else:
