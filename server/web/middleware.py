@@ -29,7 +29,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _TRANSPORT = "/socket.io/"
 # What a load balancer, an operator or a browser asks for before the database is there.
 _ALWAYS = re.compile(
-    r"/(health|ready|metrics|static/.*|socket\.io/.+|ws/.*|admin|docs|favicon\.ico)?"
+    r"/(health|ready|metrics|static/.*|client/.*|socket\.io/.+|ws/.*|admin|docs|favicon\.ico)?"
 )
 _LOGGED_PATH = 200
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
