@@ -4,7 +4,7 @@ import readline from "node:readline";
 
 import { ApiError, CyberHub } from "../../clients/javascript/index.js";
 
-const say = (line) => process.stdout.write(`${JSON.stringify(line)}\n`);
+const say = (line) => process.stdout.write(`${JSON.stringify({ at: Date.now(), ...line })}\n`);
 const { session, ...options } = JSON.parse(process.argv[2]);
 const client = new CyberHub(options);
 

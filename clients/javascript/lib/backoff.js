@@ -23,9 +23,4 @@ export class Backoff {
   }
 }
 
-/** Resolves after `ms`, or as soon as the signal is aborted. */
-export const pause = (ms, signal) =>
-  new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms);
-    signal?.addEventListener("abort", () => (clearTimeout(timer), resolve()), { once: true });
-  });
+export const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));

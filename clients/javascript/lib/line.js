@@ -2,7 +2,7 @@
 // is in use, at most one better one is being tried, and whichever works next takes over. All of
 // them lead to one inbox, so a change neither loses nor repeats anything.
 //
-// Whatever is begun here knows the run it belongs to: after stop() it says nothing any more.
+// Whatever is begun here knows the run it belongs to: after stop() it has nothing to say.
 import { Backoff, pause } from "./backoff.js";
 import { SocketDoor } from "./doors/socket.js";
 import { UpdatesDoor } from "./doors/updates.js";
@@ -14,12 +14,14 @@ export class Line {
   #options;
   #retry;
   #climb;
-  #run = null; // the AbortController of everything between start() and stop()
+  #run = null; // an object of its own for everything between start() and stop()
   #door = null;
-  #trial = null;
+  #trial = null; // a socket on its way, and who waits for it: {door, settle}
+  #opening = null; // updates on their way
   #timer;
   #round = 0; // an attempt that is not the newest has nothing to say
   #attempting = false;
+  #takenAt = 0;
   #notBefore = 0; // set by server:draining and Retry-After
 
   /**
@@ -41,20 +43,20 @@ export class Line {
   }
 
   start() {
-    this.#run = new AbortController();
+    this.#run = {};
     this.#begin(0);
   }
 
   /** Also to begin anew for somebody else: `start()` may follow. */
   stop() {
-    this.#run?.abort();
     this.#run = null;
     this.#round++;
     this.#attempting = false;
     clearTimeout(this.#timer);
-    this.#trial?.close();
+    this.#dropTrial();
+    this.#opening?.close();
     this.#door?.close();
-    this.#trial = this.#door = null;
+    this.#opening = this.#door = null;
     this.#retry.reset();
     this.#climb.reset();
   }
@@ -79,9 +81,10 @@ export class Line {
     }
   }
 
-  /** A fresh token of the same member, for the connection that stands. Without a socket the next poll carries it. */
+  /** A fresh token of the same member, for the connection that stands. */
   async renew(userId, token) {
     const door = this.#door;
+    if (door instanceof UpdatesDoor) door.askAnew();
     if (!(door instanceof SocketDoor)) return;
     try {
       const { success, error } = await door.ask("user:identify", { userId, token }, this.#options.timing.ack);
@@ -139,8 +142,8 @@ export class Line {
     const socket = this.#openSocket(only ? [only] : ["polling", "websocket"]);
     if (only) return socket;
     // A swallowed connection says nothing for a long time; somebody waits for the page meanwhile.
-    const early = await Promise.race([socket, pause(timing.slow, run.signal)]);
-    if (run.signal.aborted || this.#door) return null;
+    const early = await Promise.race([socket, pause(timing.slow)]);
+    if (run !== this.#run || this.#door) return null;
     // The token is judged before the next door is asked with it.
     if (TOKEN_AT_FAULT.has(codeOf(early))) return early;
     const refused = await this.#openUpdates(run);
@@ -157,14 +160,14 @@ export class Line {
       onEvent: (message) => inbox.take(message),
       onDown: (from, error) => this.#lose(from, error),
     });
-    run.signal.addEventListener("abort", () => door.close(), { once: true });
+    this.#opening = door;
     try {
       await door.open();
     } catch (error) {
       return error;
     }
     // A socket was faster, or nobody is interested any more.
-    if (run.signal.aborted || this.#door) door.close();
+    if (run !== this.#run || this.#door) door.close();
     else {
       this.#take(door);
       door.run();
@@ -182,7 +185,8 @@ export class Line {
     } catch (error) {
       return error;
     }
-    if (run.signal.aborted) return null;
+    if (run !== this.#run) return null;
+    this.#dropTrial();
     return new Promise((resolve) => {
       const door = new SocketDoor({
         io,
@@ -200,16 +204,20 @@ export class Line {
         },
         onVia: () => door === this.#door && this.#options.indicator.state.state === "online" && this.#settle(),
         onDown: (from, error) => {
-          if (this.#trial === door) this.#trial = null;
+          if (this.#trial?.door === door) this.#trial = null;
           resolve(error);
           this.#lose(door, error);
         },
       });
-      run.signal.addEventListener("abort", () => resolve(null), { once: true });
-      this.#trial?.close();
-      this.#trial = door;
+      this.#trial = { door, settle: resolve };
       door.open();
     });
+  }
+
+  #dropTrial() {
+    this.#trial?.door.close();
+    this.#trial?.settle(null);
+    this.#trial = null;
   }
 
   // --- Up ---------------------------------------------------------------------------------------
@@ -221,7 +229,7 @@ export class Line {
     clearTimeout(this.#timer);
     this.#round++;
     this.#attempting = false;
-    this.#retry.reset();
+    this.#takenAt = Date.now();
     this.#climb.reset();
     if (door.isContinuous) this.#settle();
     else this.#resync(door);
@@ -270,10 +278,11 @@ export class Line {
   #lose(door, error) {
     if (door !== this.#door) return;
     this.#door = null;
-    this.#trial?.close();
-    this.#trial = null;
+    this.#dropTrial();
     // A server without recovery tells no cursors: what was heard since the snapshot has no place.
-    if (!door.isContinuous) this.#options.inbox.forget();
+    if (!door.tellsCursors) this.#options.inbox.forget();
+    // One that never stands for long must not be asked for without a pause.
+    if (Date.now() - this.#takenAt > this.#options.timing.retry[1]) this.#retry.reset();
     this.#heed(error);
     this.#begin(this.#retry.next());
   }

@@ -7,7 +7,9 @@ export class SocketDoor {
   #timer;
   #open = false;
   #over = false;
-  /** Whether the server tells events with their cursors, and told what came after ours. */
+  /** Whether the server tells events with their cursors. */
+  tellsCursors = false;
+  /** Whether it told everything that came after ours. */
   isContinuous = false;
   /** Whether the server is willing to speak WebSocket. */
   offersWebSocket = false;
@@ -51,7 +53,8 @@ export class SocketDoor {
     socket.on("resync", () => (follows = false));
     socket.on("connect", () => {
       // Private, but the one sign of it: a server without recovery gives no `pid`.
-      this.isContinuous = follows && Boolean(socket._pid);
+      this.tellsCursors = Boolean(socket._pid);
+      this.isContinuous = follows && this.tellsCursors;
       this.#open = true;
       clearTimeout(this.#timer);
       this.#options.onUp(this);

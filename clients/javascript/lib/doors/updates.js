@@ -1,15 +1,21 @@
 // The event log by long-polling, for where sockets are switched off or blocked. Needs nothing
 // but fetch: GET /api/updates?after=<cursor>&wait=<seconds>.
+import { pause } from "../backoff.js";
 import { ApiError } from "../http.js";
 
 // Below this a network that ends long requests is not worth being polled more gently.
 const SHORTEST_WAIT_MS = 2_000;
+// Between a poll that was refused and the next.
+const PAUSE_MS = 250;
 
 export class UpdatesDoor {
   #options;
-  #leaving = new AbortController();
+  #closed = false;
+  #asking = new AbortController();
+  #asksAnew = false;
   #waitMs;
   via = "updates";
+  tellsCursors = true;
   isContinuous = true;
   offersWebSocket = true;
 
@@ -34,19 +40,23 @@ export class UpdatesDoor {
 
   /** Follow the log until closed. */
   async run() {
-    while (!this.#leaving.signal.aborted) {
+    while (!this.#closed) {
       try {
         await this.#poll(this.#waitMs);
-      } catch {
-        // Some proxies end what takes long; others end while it waits. Then a short one tells.
+      } catch (refused) {
+        if (this.#asksAnew) continue;
+        // Some proxies end what takes long, and a server may have too many who wait. A short one
+        // tells whether more is wrong.
         this.#waitMs = Math.max(SHORTEST_WAIT_MS, this.#waitMs / 2);
+        await pause(refused.retryAfterS * 1000 || PAUSE_MS);
+        if (this.#closed) return;
         try {
           await this.#poll(0);
         } catch (error) {
-          if (!this.#leaving.signal.aborted) {
-            this.close();
-            this.#options.onDown(this, error);
-          }
+          if (this.#asksAnew) continue;
+          if (this.#closed) return;
+          this.close();
+          this.#options.onDown(this, error);
         }
       }
     }
@@ -54,7 +64,9 @@ export class UpdatesDoor {
 
   async #poll(waitMs) {
     const { get, inbox, requestMs, onEvent } = this.#options;
-    const { signal } = this.#leaving;
+    this.#asksAnew = false;
+    this.#asking = new AbortController();
+    const { signal } = this.#asking;
     if (inbox.cursor === null) await inbox.resync();
     const after = encodeURIComponent(inbox.cursor);
     let answer;
@@ -69,7 +81,7 @@ export class UpdatesDoor {
       if (!(error instanceof ApiError) || error.code !== "bad_cursor") throw error;
       answer = { resync: true };
     }
-    if (signal.aborted) return;
+    if (this.#closed) return;
     if (answer.resync) {
       await inbox.resync();
       return;
@@ -77,11 +89,18 @@ export class UpdatesDoor {
     for (const { event, data, cursor } of answer.events) {
       onEvent({ event, data, cursor: EPHEMERAL.has(event) ? null : cursor }, this);
     }
-    if (!signal.aborted) inbox.advance(answer.cursor);
+    if (!this.#closed) inbox.advance(answer.cursor);
+  }
+
+  /** A poll that waits does so with the token of its beginning. */
+  askAnew() {
+    this.#asksAnew = true;
+    this.#asking.abort();
   }
 
   close() {
-    this.#leaving.abort();
+    this.#closed = true;
+    this.#asking.abort();
   }
 }
 
