@@ -23,33 +23,24 @@ from server.engine.requests import (
 
 if TYPE_CHECKING:
     from server.engine.engineio_server import EngineServer
+    from server.engine.router import Router
 
 
 async def handle(server: "EngineServer", request: web.Request) -> web.StreamResponse:
     """Answer one request."""
+    router = server.router
     try:
         asked = _asked(request)
     except ValueError:
-        return _response(error(400, BAD_REQUEST))
-    refusal = server.refuse(asked)
-    if refusal is not None:
-        return _response(refusal)
+        return _response(router, None, error(400, BAD_REQUEST))
+    refusal = router.begin(asked)
     body = b""
-    if request.method == "POST":
-        refusal = server.expect_body(asked)
-        if refusal is not None:
-            return _response(refusal)
-        try:
-            whole = await _body(request, server.limits.max_http_buffer_size)
-        except (ConnectionError, web.RequestPayloadError):
-            # Raised on, it would be logged as an error of ours.
-            server.body_lost(asked)
-            return _response(error(400, BAD_REQUEST))
-        if whole is None:
-            return _response(server.too_big(asked))
-        body = whole
-    exchange = _AiohttpExchange(asked, request)
-    server.answer(exchange, body)
+    if refusal is None and request.method == "POST":
+        body, refusal = await _body(server, asked, request)
+    if refusal is not None:
+        return _response(router, asked, refusal)
+    exchange = _AiohttpExchange(router, asked, request)
+    router.answer(exchange, body)
     try:
         return await exchange.answer
     except asyncio.CancelledError:
@@ -74,31 +65,44 @@ def _asked(request: web.Request) -> Request:
     )
 
 
-async def _body(request: web.Request, cap: int) -> bytes | None:
-    """The whole body, however it comes; None if it is over the cap."""
-    if (request.content_length or 0) > cap:
-        return None
+async def _body(
+    server: "EngineServer", asked: Request, request: web.Request
+) -> tuple[bytes, Response | None]:
+    """The whole body, however it comes, or why there is none."""
+    cap = server.limits.max_http_buffer_size
     chunks, size = [], 0
-    async for chunk in request.content.iter_any():
-        size += len(chunk)
-        if size > cap:
-            return None
-        chunks.append(chunk)
-    return b"".join(chunks)
+    try:
+        async with asyncio.timeout(server.limits.body_timeout):
+            async for chunk in request.content.iter_any():
+                size += len(chunk)
+                if size > cap:
+                    return b"", server.router.too_big(asked)
+                chunks.append(chunk)
+    except TimeoutError:
+        server.counters.requests_timed_out += 1
+        server.router.body_lost(asked)
+        return b"", error(408, BAD_REQUEST)
+    except (ConnectionError, web.RequestPayloadError):
+        # Raised on, it would be logged as an error of ours.
+        server.router.body_lost(asked)
+        return b"", error(400, BAD_REQUEST)
+    return b"".join(chunks), None
 
 
-def _response(response: Response) -> web.Response:
+def _response(router: "Router", asked: Request | None, response: Response) -> web.Response:
+    headers = router.headers(asked, response)
     return web.Response(
         status=response.status,
         body=response.body,
-        headers=[("Content-Type", response.content_type), *response.headers],
+        headers=[("Content-Type", response.content_type), *headers],
     )
 
 
 class _AiohttpExchange(Exchange):
-    __slots__ = ("_http", "_waiter", "answer", "request")
+    __slots__ = ("_http", "_router", "_waiter", "answer", "request")
 
-    def __init__(self, request: Request, http: web.Request) -> None:
+    def __init__(self, router: "Router", request: Request, http: web.Request) -> None:
+        self._router = router
         self.request = request
         self.answer: asyncio.Future[web.StreamResponse] = (
             asyncio.get_running_loop().create_future()
@@ -108,7 +112,7 @@ class _AiohttpExchange(Exchange):
 
     def respond(self, response: Response) -> None:
         if not self.answer.done():
-            self.answer.set_result(_response(response))
+            self.answer.set_result(_response(self._router, self.request, response))
 
     @property
     def gone(self) -> bool:

@@ -5,8 +5,8 @@ import gzip
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from server.engine.packets import CLOSE, NOOP, PING_FRAME, SEPARATOR, Message
-from server.engine.requests import BAD_REQUEST, Exchange, Headers, Response, Waiter, error
+from server.engine.packets import NOOP, PING_FRAME, SEPARATOR, Message
+from server.engine.requests import BAD_REQUEST, Exchange, Response, Waiter, error
 
 if TYPE_CHECKING:
     from server.engine.session import Session
@@ -18,6 +18,8 @@ _MOST_FOR_PYTHON = 16
 # How long a poll without anything to tell waits while its client tries a WebSocket.
 _PROBING_POLL_S = 0.1
 
+_GZIPPED = (("Content-Encoding", "gzip"),)
+
 
 class Polling(Waiter):
     """The long-polling half of a session: at most one GET and one POST at a time."""
@@ -25,9 +27,7 @@ class Polling(Waiter):
     __slots__ = (
         "_buffer",
         "_gzip",
-        "_headers",
         "_post",
-        "_post_headers",
         "_python",
         "_session",
         "_timer",
@@ -41,28 +41,25 @@ class Polling(Waiter):
         #: Bytes that wait for the next GET.
         self.buffered = 0
         self._waiting: Exchange | None = None
-        self._headers: Headers = ()
         self._gzip = False
         self._python = False
         self._post: Exchange | None = None
-        self._post_headers: Headers = ()
         self._timer: asyncio.TimerHandle | None = None
 
     # The GET.
 
-    def get(self, exchange: Exchange, headers: Headers) -> bool:
+    def get(self, exchange: Exchange) -> bool:
         """Answer now or when there is something. False: another GET waits already."""
         if self._waiting is not None:
             return False
-        self._headers = headers
-        self._gzip = self._session.server.compresses(exchange.request)
+        accepted = exchange.request.headers.get("accept-encoding", "")
+        self._gzip = self._session.server.http_compression and "gzip" in accepted
         self._python = exchange.request.is_from_python
+        self._waiting = exchange
         if self._buffer:
-            self._waiting = exchange
             self.flush()
         else:
             exchange.parked(self)
-            self._waiting = exchange
             upgrade = self._session.upgrade
             if upgrade is not None and upgrade.probed:
                 self._end_for(upgrade)
@@ -83,8 +80,7 @@ class Polling(Waiter):
         """Answer the GET that waits with everything there is, as far as its client can take it."""
         taken, self._buffer = self._buffer, []
         if self._python:
-            most = _as_python_takes(taken)
-            taken, self._buffer = taken[:most], taken[most:]
+            taken, self._buffer = _parted_for_python(taken)
         self.buffered = sum(map(_size, self._buffer))
         self._answer(SEPARATOR.join(map(_polled, taken)))
 
@@ -103,22 +99,24 @@ class Polling(Waiter):
             self._answer(packet.encode())
 
     def _answer(self, body: bytes) -> None:
+        if self._gzip and len(body) >= self._session.server.compression_threshold:
+            body = gzip.compress(body, compresslevel=1)
+            self._respond(Response(200, body, headers=_GZIPPED))
+        else:
+            self._respond(Response(200, body))
+
+    def _respond(self, response: Response) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         exchange, self._waiting = self._waiting, None
         assert exchange is not None
-        headers = self._headers
-        if self._gzip and len(body) >= self._session.server.compression_threshold:
-            body = gzip.compress(body, compresslevel=1)
-            headers = [*headers, ("Content-Encoding", "gzip")]
-        exchange.respond(Response(200, body, headers=headers))
+        exchange.respond(response)
 
     def exchange_lost(self, exchange: Exchange) -> None:
         if exchange is self._waiting:
-            self._waiting = None
             # For nobody; but at aiohttp's door a handler still waits for it.
-            exchange.respond(error(400, BAD_REQUEST))
+            self._respond(error(400, BAD_REQUEST))
             self._session.poll_lost()
 
     @property
@@ -132,24 +130,24 @@ class Polling(Waiter):
     def posting(self) -> bool:
         return self._post is not None
 
-    def hold_post(self, exchange: Exchange, headers: Headers) -> None:
+    def hold_post(self, exchange: Exchange) -> None:
         """Answer the POST only when the session has room for more."""
         self._post = exchange
-        self._post_headers = headers
 
     def pause_reading(self) -> None:
         """The next POST comes after the answer to this one."""
 
     def resume_reading(self) -> None:
-        exchange, self._post = self._post, None
-        if exchange is not None:
-            exchange.respond(Response(200, b"ok", headers=self._post_headers))
+        self._answer_post(Response(200, b"ok"))
 
     def refuse_post(self) -> None:
         """What was posted cannot be understood."""
+        self._answer_post(error(400, BAD_REQUEST))
+
+    def _answer_post(self, response: Response) -> None:
         exchange, self._post = self._post, None
         if exchange is not None:
-            exchange.respond(error(400, BAD_REQUEST, self._post_headers))
+            exchange.respond(response)
 
     # The end.
 
@@ -162,13 +160,15 @@ class Polling(Waiter):
             write(each.frames if isinstance(each, Message) else PING_FRAME)
         self._buffer = []
 
-    def close(self, packet: str = CLOSE) -> None:
-        """The session is over: nobody is left waiting."""
-        if self._python and self._session.server.draining and self._waiting is not None:
+    def close(self, packet: str, *, for_good: bool) -> None:
+        """The session is over: nobody is left waiting.
+
+        `for_good`: the client is not to come back by itself.
+        """
+        if self._waiting is not None and self._python and not for_good:
             # python-engineio's client takes CLOSE for being thrown out, and an error for a
             # reason to come back.
-            exchange, self._waiting = self._waiting, None
-            exchange.respond(Response(503, b"going away", headers=self._headers))
+            self._respond(Response(503, b"come back"))
         self.end(packet)
         self.resume_reading()
 
@@ -181,11 +181,17 @@ def _size(packet: Message | bytes) -> int:
     return len(_polled(packet))
 
 
-def _as_python_takes(packets: list[Message | bytes]) -> int:
-    """How many of these python-engineio's client takes in one answer; at least one."""
+def _parted_for_python(
+    packets: list[Message | bytes],
+) -> tuple[list[Message | bytes], list[Message | bytes]]:
+    """What of these python-engineio's client takes in one answer, and the rest."""
     room = _MOST_FOR_PYTHON
     for number, packet in enumerate(packets):
-        room -= 1 if isinstance(packet, bytes) else len(packet.parts)
-        if room < 0:
-            return max(1, number)
-    return len(packets)
+        parts = (packet,) if isinstance(packet, bytes) else packet.parts
+        if len(parts) > room:
+            # The parts of one message may come in several answers.
+            first, rest = Message(*parts[:room]), Message(*parts[room:])
+            now = [*packets[:number], first] if room else packets[:number]
+            return now, [rest, *packets[number + 1 :]]
+        room -= len(parts)
+    return packets, []

@@ -5,8 +5,11 @@ from abc import ABC, abstractmethod
 from asyncio import Transport
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
+
+if TYPE_CHECKING:
+    from server.engine.session import Session
 
 Headers = Iterable[tuple[str, str]]
 
@@ -39,10 +42,21 @@ class Request:
     """The head of an HTTP request.
 
     `headers` has lower-case names; several lines of one name are joined by a comma (RFC 9110
-    §5.3). `peer` is the address at the other end of the connection.
+    §5.3). `peer` is the address at the other end of the connection. `session` is the one that it
+    is for, once the router has found it.
     """
 
-    __slots__ = ("headers", "method", "path", "peer", "query", "query_string", "secure", "version")
+    __slots__ = (
+        "headers",
+        "method",
+        "path",
+        "peer",
+        "query",
+        "query_string",
+        "secure",
+        "session",
+        "version",
+    )
 
     def __init__(
         self,
@@ -62,9 +76,15 @@ class Request:
         self.peer = peer
         self.secure = secure
         self.version = version
+        self.session: Session | None = None
         self.query: dict[str, str] = {}
         for name, value in _fields(query_string):
             self.query.setdefault(name, value)
+
+    @property
+    def is_websocket(self) -> bool:
+        """Whether it asks for the WebSocket transport."""
+        return self.query.get("transport") == "websocket"
 
     @property
     def is_from_python(self) -> bool:
@@ -107,19 +127,21 @@ def _fields(query_string: str) -> list[tuple[str, str]]:
 
 @dataclass(slots=True, frozen=True)
 class Response:
-    """What a request is answered with."""
+    """What a request is answered with. The doors add what every answer carries."""
 
     status: int
     body: bytes
     content_type: str = "text/plain; charset=UTF-8"
     headers: Headers = ()
+    #: Whether pages of an allowed origin may read it.
+    readable: bool = True
 
 
-def error(status: int, problem: tuple[int, str], headers: Headers = ()) -> Response:
+def error(status: int, problem: tuple[int, str], *, readable: bool = True) -> Response:
     """An error as the protocol's reference server says it: `{"code": …, "message": …}`."""
     code, message = problem
     body = json.dumps({"code": code, "message": message}, separators=(",", ":")).encode()
-    return Response(status, body, "application/json", headers)
+    return Response(status, body, "application/json", readable=readable)
 
 
 class Exchange(ABC):

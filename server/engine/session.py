@@ -19,7 +19,7 @@ from server.engine.packets import (
     decode_payload,
 )
 from server.engine.polling import Polling
-from server.engine.requests import BAD_REQUEST, Exchange, Headers, Request, error
+from server.engine.requests import BAD_REQUEST, Exchange, Request, error
 from server.engine.upgrade import Upgrade
 from server.engine.websocket import (
     PARSE_ERROR,
@@ -53,7 +53,6 @@ class Session:
         "_backlog",
         "_due",
         "_pinged",
-        "_slow",
         "_transport",
         "address",
         "arrival",
@@ -83,8 +82,6 @@ class Session:
         self.upgrade: Upgrade | None = None
         #: Writes frames to a WebSocket whose client keeps up; None: `send` knows what to do.
         self.write: Callable[[bytes], None] | None = None
-        #: Whether it did not take what it got; None: to be seen when the loop has turned.
-        self._slow: bool | None = False
         self.tick = 0
         self._due = 0.0
         self._pinged = False
@@ -232,19 +229,15 @@ class Session:
 
     def _send_carefully(self, message: Message, volatile: bool) -> None:
         transport = self._transport
-        full = transport.buffered >= self.server.max_outgoing
+        cap = self.server.max_outgoing
+        full = transport.buffered >= cap
         if isinstance(transport, Polling):
             if full:
                 self.too_much(volatile)
             else:
                 transport.send(message)
-        elif full and (volatile or self._slow):
+        elif (full and volatile) or not transport.offer(message.frames, cap):
             self.too_much(volatile)
-        else:
-            if not full:
-                self._slow = False
-            transport.write(message.frames)
-            self._look_soon()
 
     def too_much(self, volatile: bool) -> None:
         """More than may be kept for one client is on its way to it."""
@@ -288,22 +281,7 @@ class Session:
     def websocket_behind(self, websocket: WebSocket, behind: bool) -> None:
         if self.state == CLOSED or websocket.transport is None:
             return
-        if behind:
-            self.write = None
-        else:
-            self.write = websocket.transport.write
-            self._slow = False
-
-    def _look_soon(self) -> None:
-        # What one turn of the loop has written is not yet what the client does not read.
-        if self._slow is False and self._transport.buffered >= self.server.max_outgoing:
-            self._slow = None
-            # Twice: what the loop has ready comes first, then what it may write.
-            self.server.loop.call_soon(self.server.loop.call_soon, self._look)
-
-    def _look(self) -> None:
-        if self._slow is None:
-            self._slow = self._transport.buffered >= self.server.max_outgoing
+        self.write = None if behind else websocket.transport.write
 
     # The change to it.
 
@@ -323,13 +301,13 @@ class Session:
 
     # Long-polling.
 
-    def get(self, exchange: Exchange, headers: Headers) -> None:
+    def get(self, exchange: Exchange) -> None:
         """A poll."""
         assert isinstance(self._transport, Polling)
-        if not self._transport.get(exchange, headers):
+        if not self._transport.get(exchange):
             self.server.logger.info("session %s: a second poll while one waits", self.sid)
             self.close(TRANSPORT_ERROR)
-            exchange.respond(error(400, BAD_REQUEST, headers))
+            exchange.respond(error(400, BAD_REQUEST))
 
     def may_post(self) -> bool:
         """A POST begins. False: another one has not ended, and so the session does."""
@@ -341,12 +319,12 @@ class Session:
         self.expects_body = True
         return True
 
-    def post(self, exchange: Exchange, body: bytes, headers: Headers) -> None:
+    def post(self, exchange: Exchange, body: bytes) -> None:
         """What the client sends."""
         assert isinstance(self._transport, Polling)
         polling = self._transport
         self.expects_body = False
-        polling.hold_post(exchange, headers)
+        polling.hold_post(exchange)
         try:
             for packet in decode_payload(body):
                 if self.state == CLOSED:
@@ -392,9 +370,11 @@ class Session:
             self._transport.close(code, text, at_once=reason == SLOW)
         elif reason in _TOLD_LATER and not self._transport.waiting:
             self._transport.resume_reading()
-            self.server.linger(self, _TOLD_LATER[reason])
+            self.server.router.linger(self, _TOLD_LATER[reason])
         else:
-            self._transport.close(_TOLD_LATER.get(reason, CLOSE))
+            # Who is thrown out stays away, unless all are because the server stops.
+            for_good = reason in _TOLD_LATER and not self.server.draining
+            self._transport.close(_TOLD_LATER.get(reason, CLOSE), for_good=for_good)
         if sending:
             # The handler may send to others, whose end turns out by that: one after the other,
             # not one within the other.
@@ -402,14 +382,14 @@ class Session:
         else:
             self.server.ended(self, reason)
 
-    def last_poll(self, exchange: Exchange, headers: Headers, packet: str) -> bool:
+    def last_poll(self, exchange: Exchange, packet: str) -> bool:
         """A poll of a session that was closed: first what it has not got yet, then `packet`.
 
         Returns whether that was the end.
         """
         assert isinstance(self._transport, Polling)
         last = not self._transport.buffered
-        self._transport.get(exchange, headers)
+        self._transport.get(exchange)
         if last:
-            self._transport.close(packet)
+            self._transport.close(packet, for_good=not self.server.draining)
         return last

@@ -62,12 +62,14 @@ class _Kept:
     pieces of some size, and the rest waits here: references to frames that others get as well.
     """
 
-    __slots__ = ("_frames", "is_paused", "size")
+    __slots__ = ("_frames", "is_paused", "is_stuck", "size")
 
     def __init__(self) -> None:
         self._frames: deque[bytes] = deque()
         #: In bytes.
         self.size = 0
+        #: Whether the client did not take what was too much; None: to be seen in a moment.
+        self.is_stuck: bool | None = False
         #: Whether the transport has enough.
         self.is_paused = True
 
@@ -186,6 +188,31 @@ class WebSocket(asyncio.Protocol):
             self._kept.add(frames)
         elif self.transport is not None:
             self.transport.write(frames)
+
+    def offer(self, frames: bytes, cap: int) -> bool:
+        """Send whole frames unless the client leaves more than `cap` bytes lying. False: it does.
+
+        What one turn of the loop has written is not yet what the client does not take.
+        """
+        kept = self._kept
+        if kept is None:
+            self.write(frames)
+            return True
+        if self.buffered < cap:
+            kept.is_stuck = False
+        elif kept.is_stuck:
+            return False
+        kept.add(frames)
+        if kept.is_stuck is False and self.buffered >= cap:
+            kept.is_stuck = None
+            loop = asyncio.get_running_loop()
+            # Twice: what the loop has ready comes first, then what it may write.
+            loop.call_soon(loop.call_soon, self._look, kept, cap)
+        return True
+
+    def _look(self, kept: _Kept, cap: int) -> None:
+        if kept.is_stuck is None:
+            kept.is_stuck = self.buffered >= cap
 
     def close(self, code: int = NORMAL, reason: str = "", *, at_once: bool = False) -> None:
         """Begin the closing handshake; the client has `close_timeout` seconds to answer.

@@ -140,13 +140,13 @@ def left_over(rig: Rig, tasks_before: set[Any]) -> dict[str, Any]:
     fronts = [site._front for site in rig.runner.sites if hasattr(site, "_front")]
     tables = {
         "sessions": eio.sockets,
-        "lingering": eio._lingering,
+        "lingering": eio.router._lingering,
         "handlers": eio.tasks,
         "rooms": sio.manager.rooms,
         "unsettled": sio.manager._unsettled,
         "callbacks": sio.manager.callbacks,
         "environ": sio.environ,
-        "callers": [each for each in eio._callers._by_address.values() if each.sessions],
+        "callers": [each for each in eio._opening._callers._by_address.values() if each.sessions],
         "deadlines": eio.wheel._slots,
         "connections": [each for front in fronts for each in front.connections],
         "tasks": asyncio.all_tasks() - tasks_before - {asyncio.current_task()},

@@ -80,7 +80,7 @@ async def test_answers_not_read_are_no_way_around_the_bound_of_a_websocket(serve
 async def test_a_last_answer_is_given_whole_however_slowly_it_is_read(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("server.engine.front._CLOSING_S", 0.5)
+    monkeypatch.setattr("server.engine.http_connection._CLOSING_S", 0.5)
     eio: Any = echo_server()
     rig = await serve(eio)
     loop = asyncio.get_running_loop()

@@ -48,14 +48,12 @@ async def hasty_pause() -> AsyncIterator[Rig]:
 
 async def dribble(connection: RawHttp, data: bytes, pause_s: float = 0.02) -> None:
     """Send byte by byte, until the server has had enough."""
-    try:
-        for byte in data:
-            await connection.send(bytes((byte,)))
-            if connection.reader.at_eof():
-                return
-            await asyncio.sleep(pause_s)
-    except ConnectionError:
-        return
+    for byte in data:
+        await connection.send(bytes((byte,)))
+        # A connection that was reset has no end to be read.
+        if connection.reader.at_eof() or connection.reader.exception() is not None:
+            return
+        await asyncio.sleep(pause_s)
     raise AssertionError("it could have gone on for ever")
 
 
@@ -101,7 +99,14 @@ async def test_both_doors_refuse_a_head_without_end_as_shipped(serve: Serve, siz
 
 
 @pytest.mark.parametrize(
-    "sent", [b"", b"G", b"GET /socket.io/?EIO=4", b"POST /socket.io/ HTTP/1.1\r\n"]
+    "sent",
+    [
+        b"",
+        b"G",
+        b"GET /socket.io/?EIO=4",
+        b"POST /socket.io/ HTTP/1.1\r\n",
+        b"GET /of-the-application HTTP/1.1\r\nHost: club.example\r\n",
+    ],
 )
 async def test_a_head_that_does_not_come_is_not_waited_for(hasty_head: Rig, sent: bytes) -> None:
     connection = await hasty_head.http()
@@ -110,6 +115,15 @@ async def test_a_head_that_does_not_come_is_not_waited_for(hasty_head: Rig, sent
     assert await connection.rest() == b""
     # Who says nothing at all is no request.
     assert hasty_head.eio.counters.requests_timed_out == bool(sent)
+
+
+async def test_what_is_no_http_is_not_waited_for_either(rig: Rig) -> None:
+    connection = await rig.http()
+
+    # A browser that was told https.
+    await connection.send(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03")
+
+    assert (await connection.response()).status == 400
 
 
 async def test_a_head_that_dribbles_has_no_more_time_than_one_that_does_not(
@@ -157,6 +171,17 @@ async def test_a_body_that_does_not_come_ends_its_session(hasty_body: Rig, how: 
     # Nobody knows what it would have said, so nothing after it can be believed.
     assert await soon(hasty_body.engine.goodbyes.get()) == "transport error"
     await client.ended()
+
+
+async def test_half_a_body_ends_its_session_at_both_doors(serve: Serve) -> None:
+    rig = await serve(quiet_server(body_timeout=0.3))
+    client, request = await half_a_body(rig, "whole")
+
+    await client.posts.send(request[:-300])
+
+    assert await soon(client.posts.reader.read(12)) in (b"", b"HTTP/1.1 408")
+    assert rig.eio.counters.requests_timed_out == 1
+    assert await soon(rig.engine.goodbyes.get()) == "transport error"
 
 
 @pytest.mark.parametrize("how", ["whole", "chunked"])

@@ -115,7 +115,7 @@ async def test_a_closed_session_waits_for_its_last_polls_only_so_long(serve: Ser
 
     assert await prompt.event() == ["last"]
     assert (await prompt.get()).text == "1"
-    await until(lambda: _is(not sio.eio._lingering), "the time is over")
+    await until(lambda: _is(not sio.eio.router._lingering), "the time is over")
     assert (await late.get()).error == (400, 1)
 
 
