@@ -21,11 +21,9 @@ export class Emitter {
       try {
         listener(...args);
       } catch (error) {
-        // One listener's mistake is neither the others' nor the connection's. Browsers and test
-        // runners see it as what it is, an error that nobody has caught.
-        queueMicrotask(() => {
-          throw error;
-        });
+        // One listener's mistake is neither the others' nor the connection's; a browser is told
+        // of it as of any error that nobody has caught.
+        (globalThis.reportError ?? console.error)(error);
       }
     }
   }

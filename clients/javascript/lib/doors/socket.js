@@ -1,6 +1,9 @@
 // Socket.IO, once: from the attempt to the loss. What came while it was away is asked for by
 // cursor, so nothing of an old connection is needed for a new one.
 
+// Packet type of the Socket.IO protocol, revision 5.
+const CONNECT = 0;
+
 export class SocketDoor {
   #options;
   #socket = null;
@@ -50,10 +53,13 @@ export class SocketDoor {
       },
     }));
     let follows = false;
+    // The one sign of it is in the answer itself: a server without recovery gives no `pid`. The
+    // socket keeps it under a name that its bundles change.
+    socket.io.on("packet", ({ type, data }) => {
+      if (type === CONNECT) this.tellsCursors = data?.pid !== undefined;
+    });
     socket.on("resync", () => (follows = false));
     socket.on("connect", () => {
-      // Private, but the one sign of it: a server without recovery gives no `pid`.
-      this.tellsCursors = Boolean(socket._pid);
       this.isContinuous = follows && this.tellsCursors;
       this.#open = true;
       clearTimeout(this.#timer);
