@@ -35,7 +35,8 @@ export class Session {
   set(given) {
     if (given?.token && !given.user?.id) throw new TypeError("A token comes with the member's `user`.");
     const next = { ...NOBODY, ...given };
-    this.#store.write(next.token ? next : null);
+    // The other tabs are to say why they ask for a password again.
+    this.#store.write(next.token || next.ended ? next : null);
     this.#show(next);
   }
 
