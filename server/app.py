@@ -79,7 +79,9 @@ def create_app(config: Config, *, prepare: Prepare | None = None) -> web.Applica
     app[keys.CONFIG] = config
     app[keys.DB] = db
     app[keys.EVENT_LOG] = event_log
-    app[keys.RELAY] = Relay(db, event_log, sio.deliver, poll_s=config.relay_poll_s)
+    app[keys.RELAY] = Relay(
+        db, event_log, sio.deliver, sio.together, poll_s=config.relay_poll_s
+    )
     app[keys.SIO] = sio
     app[keys.SOCKETS] = Sockets(
         sio, grace_s=config.auth_grace_s, per_member=config.sockets_per_member

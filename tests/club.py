@@ -279,6 +279,16 @@ class SocketDoor(Door):
             wait_timeout=PATIENCE_S,
         )
 
+    async def refusal(self) -> Any:
+        """What is told to it where it is not let in: the payload of `connect_error`."""
+        told: list[Any] = []
+        self.client.on("connect_error", told.append)
+        with contextlib.suppress(socketio.exceptions.ConnectionError):
+            await self.open()
+        await self.close()
+        assert told, "it was let in"
+        return told[0]
+
     async def ask(self, command: str, *payload: Any) -> Any:
         """Send a command with so many arguments and return its ack."""
         return await self.client.call(command, payload, timeout=PATIENCE_S)

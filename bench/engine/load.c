@@ -1,5 +1,5 @@
 /*
- * The load of the engine's bench: many Socket.IO clients in one thread and one epoll.
+ * The load of the bench: many Socket.IO clients in one thread and one epoll.
  *
  *   load PORT SOURCE PER_ADDRESS
  *
@@ -8,18 +8,22 @@
  * It reads one command a line from standard input, carries out one at a time, and answers
  * each with one line of JSON. The numbers in it are totals since the start.
  *
- *   open N PARALLEL      connect N more clients over WebSocket
+ *   open N PARALLEL [1]  connect N more clients over WebSocket; 1: as the last member
  *   poll N PARALLEL      connect N more clients over long-polling
  *   until TOTAL          wait until TOTAL events have come
  *   echo TOTAL EACH      wait until TOTAL more acks have come, with EACH under way per WebSocket
  *   post TOTAL CONNECTIONS ROOMS
  *                        wait until TOTAL more POST /rooms/{n} have been answered
+ *   member TOKEN         one more connection that opens cases, of a member of the club
+ *   cases ID MS RATE     open the case for so long: RATE times a second, or (0) as fast as every
+ *                        member gets its answer
  *   close                leave with every WebSocket, as a closed tab does
  *   reset                forget the latencies
  *   status
  *
  * Engine.IO 4 and Socket.IO 5; RFC 6455 for the frames. Latencies are taken from the "at" of
- * an event or ack, which is CLOCK_MONOTONIC in nanoseconds. It ends with its standard input.
+ * an event or ack, which is CLOCK_MONOTONIC in nanoseconds or a time of day as in
+ * "2026-11-21T09:30:00.125Z". It ends with its standard input.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -39,7 +43,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum kind { WEBSOCKET, POLLER, POSTER };
+enum kind { WEBSOCKET, POLLER, POSTER, MEMBER };
 enum state { UPGRADING, GREETING, JOINING, CONNECTED, LEAVING };
 
 struct connection {
@@ -48,7 +52,7 @@ struct connection {
     bool posting;
     uint32_t kept, room; /* bytes of an unfinished frame or response; their buffer's size */
     char *rest;
-    char *sid;
+    char *sid; /* of a poller; the token of a member */
     uint64_t started;
 };
 
@@ -57,21 +61,24 @@ struct list {
     size_t count, room;
 };
 
-static struct list websockets, pollers, posters;
+static struct list websockets, pollers, posters, members;
 static int poller_fd;
 static struct sockaddr_in server;
 static uint32_t source, per_address, from_source;
 
 static struct {
-    uint64_t connected, received, responses, acks, posts, pings, lost, refused, gone;
+    uint64_t connected, received, responses, acks, posts, pings, lost, refused, gone, missed;
 } total;
 
-enum command { NOTHING, OPENING, UNTIL, ECHOING, POSTING, CLOSING };
+enum command { NOTHING, OPENING, UNTIL, ECHOING, POSTING, CASES, CLOSING };
 static enum command command;
 static uint64_t target, command_started;
 static uint64_t to_start, under_way, parallel, to_send;
 static enum kind opening_kind;
+static bool opening_as_member;
 static uint32_t rooms;
+static uint64_t case_id, duration_ns, rate, sent;
+static size_t busy;
 static char failure[200];
 
 /* 16 steps for each power of two: an error below 6 %, in 1 kB. */
@@ -110,13 +117,13 @@ static void answer(void) {
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
     printf("{\"connected\":%lu,\"received\":%lu,\"responses\":%lu,\"acks\":%lu,\"posts\":%lu,"
-           "\"pings\":%lu,\"lost\":%lu,\"refused\":%lu,\"seconds\":%.6f,\"cpu\":%.6f,"
-           "\"p50_us\":%.1f,\"p99_us\":%.1f,\"failure\":\"%s\"}\n",
+           "\"pings\":%lu,\"lost\":%lu,\"refused\":%lu,\"missed\":%lu,\"seconds\":%.6f,\"cpu\":%.6f,"
+           "\"p50_us\":%.1f,\"p99_us\":%.1f,\"samples\":%lu,\"failure\":\"%s\"}\n",
            total.connected, total.received, total.responses, total.acks, total.posts, total.pings,
-           total.lost, total.refused, (double)(now_ns() - command_started) / 1e9,
+           total.lost, total.refused, total.missed, (double)(now_ns() - command_started) / 1e9,
            (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
                (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6,
-           percentile_us(0.5), percentile_us(0.99), failure);
+           percentile_us(0.5), percentile_us(0.99), samples, failure);
     fflush(stdout);
     command = NOTHING;
 }
@@ -219,6 +226,8 @@ static void start_clients(void) {
         to_start--;
         under_way++;
         if (opening_kind == WEBSOCKET) {
+            if (opening_as_member)
+                c->sid = members.items[members.count - 1]->sid;
             append(&websockets, c);
             send_request(c, "GET", "/socket.io/?EIO=4&transport=websocket",
                          "Connection: Upgrade\r\nUpgrade: websocket\r\n"
@@ -252,19 +261,37 @@ static void end(struct connection *c) {
     if (c->state == LEAVING)
         return;
     total.lost++;
-    if (c->state != CONNECTED && c->kind != POSTER) {
+    if (c->state != CONNECTED && c->kind < POSTER) {
         total.refused++;
         under_way--;
         start_clients();
     }
 }
 
+/* Of a time of day, in UTC. */
+static void take_time(const char *text) {
+    unsigned hours, minutes, seconds, ms;
+    if (sscanf(text, "%*11c%2u:%2u:%2u.%3u", &hours, &minutes, &seconds, &ms) != 4)
+        return;
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    int64_t day_ns = 86400ll * 1000000000;
+    int64_t now = t.tv_sec % 86400 * 1000000000ll + t.tv_nsec;
+    int64_t then = ((hours * 60ll + minutes) * 60 + seconds) * 1000000000 + ms * 1000000ll;
+    sample((uint64_t)((now - then + day_ns) % day_ns));
+}
+
 static void take_latency(const char *text, size_t length) {
     const char *at = memmem(text, length, "\"at\":", 5);
     if (!at)
         return;
+    at += 5;
+    if (*at == '"') {
+        take_time(at + 1);
+        return;
+    }
     uint64_t then = 0;
-    for (at += 5; *at >= '0' && *at <= '9'; at++)
+    for (; *at >= '0' && *at <= '9'; at++)
         then = then * 10 + (uint64_t)(*at - '0');
     if (then)
         sample(now_ns() - then);
@@ -289,6 +316,39 @@ static void send_post(struct connection *c) {
     send_request(c, "POST", path, "Content-Type: application/json\r\n", body);
 }
 
+static void send_opening(struct connection *c) {
+    char more[512], body[64];
+    snprintf(more, sizeof more, "Authorization: Bearer %s\r\nContent-Type: application/json\r\n",
+             c->sid);
+    snprintf(body, sizeof body, "{\"caseId\":%lu,\"clientSeed\":\"bench\"}", case_id);
+    c->posting = true;
+    busy++;
+    send_request(c, "POST", "/api/cases/open", more, body);
+}
+
+static bool time_is_up(void) {
+    return now_ns() - command_started >= duration_ns;
+}
+
+/* Openings on a schedule; those that find no member idle are missed. */
+static void open_what_is_due(void) {
+    static size_t next;
+    uint64_t elapsed = now_ns() - command_started;
+    if (elapsed > duration_ns)
+        elapsed = duration_ns;
+    for (; sent < elapsed * rate / 1000000000; sent++) {
+        size_t tried = 0;
+        while (tried < members.count && members.items[next]->posting) {
+            next = (next + 1) % members.count;
+            tried++;
+        }
+        if (tried == members.count)
+            total.missed++;
+        else
+            send_opening(members.items[next]);
+    }
+}
+
 /* One Engine.IO packet. The byte after it may be read (it is a terminator or another frame's). */
 static void take_packet(struct connection *c, const char *text, size_t length) {
     if (length == 0)
@@ -296,7 +356,10 @@ static void take_packet(struct connection *c, const char *text, size_t length) {
     if (text[0] == '0' && c->state == GREETING) {
         c->state = JOINING;
         if (c->kind == WEBSOCKET) {
-            send_frame(c, 1, "40", 2);
+            char text[240] = "40";
+            if (c->sid)
+                snprintf(text, sizeof text, "40{\"token\":\"%s\"}", c->sid);
+            send_frame(c, 1, text, strlen(text));
             return;
         }
         const char *sid = memmem(text, length, "\"sid\":\"", 7);
@@ -402,6 +465,14 @@ static size_t take_response(struct connection *c, char *data, size_t length) {
         note_failure(data, length);
         total.refused++;
     }
+    if (c->kind == MEMBER) {
+        total.posts++;
+        c->posting = false;
+        busy--;
+        if (command == CASES && !rate && !time_is_up())
+            send_opening(c);
+        return body + size;
+    }
     if (c->kind == POSTER) {
         total.posts++;
         sample(now_ns() - c->started);
@@ -474,6 +545,7 @@ static void carry_out(const char *line) {
         opening_kind = word[0] == 'o' ? WEBSOCKET : POLLER;
         to_start = first;
         parallel = second;
+        opening_as_member = third && members.count;
         start_clients();
     } else if (!strcmp(word, "until")) {
         command = UNTIL;
@@ -494,6 +566,19 @@ static void carry_out(const char *line) {
             append(&posters, start(POSTER));
         for (size_t i = 0; i < posters.count && to_send; i++)
             send_post(posters.items[i]);
+    } else if (!strcmp(word, "member")) {
+        struct connection *c = start(MEMBER);
+        c->sid = strdup(line + 7);
+        append(&members, c);
+        answer();
+    } else if (!strcmp(word, "cases")) {
+        command = CASES;
+        case_id = first;
+        duration_ns = second * 1000000;
+        rate = third;
+        sent = 0;
+        for (size_t i = 0; i < members.count && !rate; i++)
+            send_opening(members.items[i]);
     } else if (!strcmp(word, "close")) {
         command = CLOSING;
         target = total.gone;
@@ -521,7 +606,8 @@ static void carry_out(const char *line) {
  * on other machines.
  */
 static int next_events(struct epoll_event *events, int room) {
-    static const struct timespec nap = {0, 50000};
+    /* The club answers in milliseconds, and its server shares the cores with its clients. */
+    struct timespec nap = {0, command == CASES ? 250000 : 50000};
     int count = epoll_wait(poller_fd, events, room, command == NOTHING ? -1 : 0);
     if (count == 0)
         nanosleep(&nap, NULL);
@@ -538,6 +624,8 @@ static bool finished(void) {
         return total.acks >= target;
     case POSTING:
         return total.posts >= target;
+    case CASES:
+        return !busy && time_is_up();
     case CLOSING:
         return total.gone >= target;
     default:
@@ -552,7 +640,7 @@ static void forget_closed(void) {
 }
 
 static void read_commands(void) {
-    static char line[256];
+    static char line[512];
     static size_t length;
     ssize_t got = read(0, line + length, sizeof line - length - 1);
     if (got <= 0)
@@ -596,6 +684,8 @@ int main(int argc, char **argv) {
             else
                 read_commands();
         }
+        if (command == CASES && rate)
+            open_what_is_due();
         if (command != NOTHING && finished()) {
             bool closed = command == CLOSING;
             answer();

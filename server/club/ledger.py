@@ -13,14 +13,11 @@ from server.club.accounts import UserNotFound
 from server.db import Transaction
 from server.errors import ClubError
 
-# The condition and the change are one statement, and the row stays locked to the commit: two
-# postings of one member cannot both see the same balance. Where the balance is too small
-# `posted` has no row, and nothing that is taken from it happens.
-POSTED = """
+_POSTED = """
     member AS (
         UPDATE users
            SET balance_minor = balance_minor + $2
-         WHERE id = $1 AND balance_minor + $2 >= 0
+         WHERE id = $1 {condition}
      RETURNING balance_minor
     ), posted AS (
         INSERT INTO ledger (user_id, amount_minor, kind, reference, balance_after)
@@ -29,7 +26,17 @@ POSTED = """
     )
 """
 
-_POST = f"WITH {POSTED} SELECT balance_after FROM posted"
+# The condition and the change are one statement, and the row stays locked to the commit: two
+# postings of one member cannot both see the same balance. Where the balance is too small there
+# is no row.
+_POST = f"""
+    WITH {_POSTED.format(condition="AND balance_minor + $2 >= 0")}
+    SELECT balance_after FROM posted
+"""
+
+# For statements on top of it, whose arguments go on from $5. The member's row is locked and the
+# balance known to be enough; if it were not, the database's CHECK would end the transaction.
+POSTED_KNOWN = _POSTED.format(condition="")
 
 _EXISTS = "SELECT EXISTS (SELECT FROM users WHERE id = $1)"
 
@@ -69,25 +76,8 @@ async def post(tx: Transaction, user_id: int, amount_minor: int, kind: str, refe
 
     Raises: InsufficientBalance, BalanceLimit, UserNotFound.
     """
-    row = await post_by(_POST, tx, user_id, amount_minor, kind, reference)
-    return int(row["balance_after"])
-
-
-async def post_by(
-    statement: str,
-    tx: Transaction,
-    user_id: int,
-    amount_minor: int,
-    kind: str,
-    reference: str,
-    *rest: Any,
-) -> Any:
-    """Move money by a statement on top of `POSTED`; returns the statement's row.
-
-    `rest` are the arguments from $5 on. Raises: as `post`.
-    """
     try:
-        row = await tx.fetchrow(statement, user_id, amount_minor, kind, reference, *rest)
+        row = await tx.fetchrow(_POST, user_id, amount_minor, kind, reference)
     except asyncpg.CheckViolationError as error:
         if error.constraint_name == "users_balance":
             raise BalanceLimit() from None
@@ -96,7 +86,7 @@ async def post_by(
         if not await tx.fetchval(_EXISTS, user_id):
             raise UserNotFound()
         raise InsufficientBalance()
-    return row
+    return int(row["balance_after"])
 
 
 async def history(

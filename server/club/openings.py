@@ -17,7 +17,9 @@ from server.errors import ClubError
 # locked too: a statement that waited would see old rows of any other. PostgreSQL locks in the
 # order of the last three lines.
 _BEGIN = """
-    SELECT server_seed, nonce, cases.name, cases.image, price_minor, lines_revision, balance_minor
+    SELECT server_seed, nonce, cases.name, cases.image, price_minor, lines_revision, balance_minor,
+           nextval('openings_id_seq') AS id, nextval('inventory_id_seq') AS inventory_id,
+           clock_timestamp() AS at
       FROM seeds, cases, users
      WHERE seeds.user_id = $1 AND users.id = $1 AND cases.id = $2 AND cases.removed_at IS NULL
        FOR UPDATE OF seeds
@@ -43,22 +45,20 @@ _TAKE_FROM_STOCK = """
     UPDATE case_items SET stock = stock - 1 WHERE id = $1 AND stock > 0 RETURNING stock
 """
 
-# Everything that an opening writes but the stock.
+# Everything that an opening writes but the stock. What it would answer is known before.
 _RECORD = f"""
-    WITH {ledger.POSTED}, opening AS (
-        INSERT INTO openings (user_id, case_id, item_id, price_minor, server_seed, client_seed,
-                              nonce, roll, line_ids)
-        SELECT $1, $5, $6, -$2, $7, $8, $9, $10, $11 FROM posted
+    WITH {ledger.POSTED_KNOWN}, opening AS (
+        INSERT INTO openings (id, user_id, case_id, item_id, price_minor, server_seed, client_seed,
+                              nonce, roll, line_ids, at)
+               OVERRIDING SYSTEM VALUE
+        SELECT $5, $1, $6, $7, -$2, $8, $9, $10, $11, $12, $13 FROM posted
      RETURNING id, at
-    ), prize AS (
-        INSERT INTO inventory (user_id, opening_id, won_at)
-        SELECT $1, id, at FROM opening
-     RETURNING id
     ), next_seed AS (
-        UPDATE seeds SET server_seed = $12, nonce = nonce + 1 FROM posted WHERE user_id = $1
+        UPDATE seeds SET server_seed = $14, nonce = nonce + 1 FROM posted WHERE user_id = $1
     )
-    SELECT balance_after, opening.id, opening.at, prize.id AS inventory_id
-      FROM posted, opening, prize
+    INSERT INTO inventory (id, user_id, opening_id, won_at)
+           OVERRIDING SYSTEM VALUE
+    SELECT $15, $1, id, at FROM opening
 """
 
 _OPENING = """
@@ -186,18 +186,18 @@ async def open_case(
         held = await tx.fetchrow(_BEGIN, user_id, case_id)
     if held is None:
         raise CaseNotFound()
-    server_seed, nonce, name, image, price, revision, balance = held
+    server_seed, nonce, name, image, price, revision, balance, id_, inventory_id, at = held
     if balance < price:
         raise ledger.InsufficientBalance()
     client_seed = client_seed or draw.new_client_seed()
     rolled, won, lines = await _draw(tx, case_id, revision, server_seed, client_seed, nonce)
-    recorded = await ledger.post_by(
+    tx.send(
         _RECORD,
-        tx,
         user_id,
         -price,
         "open",
         f"case:{case_id}",
+        id_,
         case_id,
         won.id,
         server_seed,
@@ -205,22 +205,18 @@ async def open_case(
         nonce,
         rolled,
         [line.id for line in lines],
+        at,
         new_server_seed(),
+        inventory_id,
     )
     return Opened(
         item=won,
-        balance_minor=recorded["balance_after"],
-        inventory_id=recorded["inventory_id"],
+        balance_minor=balance - price,
+        inventory_id=inventory_id,
         opening=Proof(
-            recorded["id"], draw.seed_hash(server_seed), server_seed, client_seed, nonce, rolled
+            id_, draw.seed_hash(server_seed), server_seed, client_seed, nonce, rolled
         ),
-        drop=Drop(
-            recorded["id"],
-            mask(username),
-            won,
-            CaseName(case_id, name, image),
-            recorded["at"],
-        ),
+        drop=Drop(id_, mask(username), won, CaseName(case_id, name, image), at),
         ran_out=won.stock == 0,
     )
 

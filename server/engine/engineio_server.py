@@ -59,7 +59,7 @@ class EngineServer(engineio.AsyncServer):
         self.path = "/engine.io/"
         #: No client is slow for one message that it may get.
         self.max_outgoing = max(self.limits.max_outgoing_bytes, self.limits.max_http_buffer_size)
-        shortest = min(self.ping_interval, self.ping_timeout)
+        shortest = min(self.ping_interval, self.ping_timeout, self.limits.connect_timeout)
         self.wheel_resolution = min(1.0, max(0.005, shortest / 16))
         self.wheel = Wheel(self.wheel_resolution)
         self.tasks: set[asyncio.Task[None]] = set()

@@ -5,7 +5,9 @@ one client that is in it, and each client knows its rooms. So an emit touches it
 nothing else, and leaving costs what the client was in.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sized
+from contextlib import contextmanager
 from typing import Any
 
 from socketio import AsyncManager
@@ -77,6 +79,7 @@ class Manager(AsyncManager):
         super().__init__(*args, **options)
         #: How many clients are coming or going: while there are any, an emit looks at each.
         self._unsettled = 0
+        self._gathered: dict[Session, list[bytes]] | None = None
 
     # Finding.
 
@@ -148,6 +151,8 @@ class Manager(AsyncManager):
             arguments = [event]
         else:
             arguments = [event, *data] if isinstance(data, tuple) else [event, data]
+        if callback is not None or self._unsettled:
+            self._write_gathered()
         if callback is not None:
             for client in list(recipients):
                 id_ = self._generate_ack_id(client.sid, callback)
@@ -161,20 +166,42 @@ class Manager(AsyncManager):
         else:
             self._broadcast(recipients, message, volatile)
 
-    @staticmethod
-    def _broadcast(recipients: Iterable[Client], message: Message, volatile: bool) -> None:
+    def _broadcast(self, recipients: Iterable[Client], message: Message, volatile: bool) -> None:
         frames = message.frames
+        gathered = self._gathered
         slow = []
         for client in recipients:
             session = client.session
             write = session.write
-            if write is not None:
+            if write is None:
+                slow.append(session)
+            elif gathered is None:
                 write(frames)
             else:
-                slow.append(session)
+                gathered[session].append(frames)
         # Apart: closing a slow one changes what was just walked through.
         for session in slow:
             session.send(message, volatile=volatile)
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Several emits, each client's part of which is one write: a write is most of their cost.
+
+        Nothing may be waited for meanwhile: what else is sent would overtake them.
+        """
+        self._gathered = defaultdict(list)
+        try:
+            yield
+        finally:
+            self._write_gathered()
+            self._gathered = None
+
+    def _write_gathered(self) -> None:
+        if self._gathered:
+            for session, frames in self._gathered.items():
+                if session.write is not None:
+                    session.write(frames[0] if len(frames) == 1 else b"".join(frames))
+            self._gathered.clear()
 
     # Coming and going, in the steps that python-socketio's server takes.
 

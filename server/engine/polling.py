@@ -18,6 +18,8 @@ _MOST_FOR_PYTHON = 16
 # How long a poll without anything to tell waits while its client tries a WebSocket.
 _PROBING_POLL_S = 0.1
 
+_OK = Response(200, b"ok")
+_BAD = error(400, BAD_REQUEST)
 _GZIPPED = (("Content-Encoding", "gzip"),)
 
 
@@ -116,7 +118,7 @@ class Polling(Waiter):
     def exchange_lost(self, exchange: Exchange) -> None:
         if exchange is self._waiting:
             # For nobody; but at aiohttp's door a handler still waits for it.
-            self._respond(error(400, BAD_REQUEST))
+            self._respond(_BAD)
             self._session.poll_lost()
 
     @property
@@ -138,11 +140,11 @@ class Polling(Waiter):
         """The next POST comes after the answer to this one."""
 
     def resume_reading(self) -> None:
-        self._answer_post(Response(200, b"ok"))
+        self._answer_post(_OK)
 
     def refuse_post(self) -> None:
         """What was posted cannot be understood."""
-        self._answer_post(error(400, BAD_REQUEST))
+        self._answer_post(_BAD)
 
     def _answer_post(self, response: Response) -> None:
         exchange, self._post = self._post, None

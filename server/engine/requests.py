@@ -5,6 +5,7 @@ from abc import ABC, abstractmethod
 from asyncio import Transport
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
@@ -104,14 +105,19 @@ class Request:
             "wsgi.url_scheme": "https" if self.secure else "http",
         }
         for name, value in self.headers.items():
-            if name == "content-type":
-                environ["CONTENT_TYPE"] = value
-            elif name == "content-length":
-                environ["CONTENT_LENGTH"] = value
-            elif "_" not in name:
-                # `X_Real_IP` would pass for `X-Real-IP`, which a proxy vouches for.
-                environ["HTTP_" + name.upper().replace("-", "_")] = value
+            key = _environ_name(name)
+            if key is not None:
+                environ[key] = value
         return environ
+
+
+@lru_cache(maxsize=256)
+def _environ_name(header: str) -> str | None:
+    """The name of a header in a WSGI environ (PEP 3333); None: it is not told."""
+    if header in ("content-type", "content-length"):
+        return header.upper().replace("-", "_")
+    # `X_Real_IP` would pass for `X-Real-IP`, which a proxy vouches for.
+    return None if "_" in header else "HTTP_" + header.upper().replace("-", "_")
 
 
 def _fields(query_string: str) -> list[tuple[str, str]]:
@@ -119,10 +125,12 @@ def _fields(query_string: str) -> list[tuple[str, str]]:
     if "%" in query_string or "+" in query_string or query_string.count("&") >= _MAX_FIELDS:
         return parse_qsl(query_string, keep_blank_values=True, max_num_fields=_MAX_FIELDS)
     # What the clients of this protocol ask for needs no decoding, which costs more than the rest.
-    return [
-        (name, value)
-        for name, _, value in (field.partition("=") for field in query_string.split("&") if field)
-    ]
+    fields = []
+    for field in query_string.split("&"):
+        if field:
+            name, _, value = field.partition("=")
+            fields.append((name, value))
+    return fields
 
 
 @dataclass(slots=True, frozen=True)

@@ -57,7 +57,7 @@ class Session:
         "address",
         "arrival",
         "client",
-        "connect_timer",
+        "connect_due",
         "data",
         "expects_body",
         "others",
@@ -93,7 +93,8 @@ class Session:
         self.request: Request | None = None
         #: A POST's head was read, and its body was not.
         self.expects_body = False
-        self.connect_timer: asyncio.TimerHandle | None = None
+        #: When it must have joined a namespace; 0: it has.
+        self.connect_due = 0.0
         #: The flood gate's memory, and how many more it has refused than let through.
         self.arrival = 0.0
         self.refused = 0
@@ -136,9 +137,28 @@ class Session:
     def _schedule_ping(self, now: float) -> None:
         self._pinged = False
         self._due = now + self.server.ping_interval
-        self.server.wheel.set(self, self._due)
+        self._set_deadline()
+
+    def _set_deadline(self) -> None:
+        due = self._due
+        if self.connect_due and self.connect_due < due:
+            due = self.connect_due
+        self.server.wheel.set(self, due)
+
+    def expect_connect(self) -> None:
+        """Close the session unless it joins a namespace in time."""
+        self.connect_due = self.server.loop.time() + self.server.limits.connect_timeout
+        if self.state == OPEN:
+            self._set_deadline()
 
     def on_deadline(self, now: float) -> None:
+        if self.connect_due and now >= self.connect_due:
+            self.server.counters.connect_timeouts += 1
+            self.close(SERVER_DISCONNECT)
+            return
+        if now < self._due:
+            self._set_deadline()
+            return
         # While too many handlers run, a PONG may be there that we do not read. PINGs go on:
         # without them the client leaves by itself.
         if self._pinged and self._backlog is None:
@@ -148,7 +168,7 @@ class Session:
         self._pinged = True
         # From when it was due, unless the server itself was late with it.
         self._due = max(self._due, now - self.server.wheel_resolution) + self.server.ping_timeout
-        self.server.wheel.set(self, self._due)
+        self._set_deadline()
         if isinstance(self._transport, WebSocket):
             self._transport.write(PING_FRAME)
         else:
@@ -359,9 +379,6 @@ class Session:
             self._transport.resume_reading()
         self._backlog = None
         self.server.wheel.clear(self)
-        if self.connect_timer is not None:
-            self.connect_timer.cancel()
-            self.connect_timer = None
         if self.upgrade is not None:
             self.upgrade.cancel()
             self.upgrade = None

@@ -126,21 +126,12 @@ class Server(socketio.AsyncServer):
 
     async def _handle_eio_connect(self, eio_sid: str, environ: dict[str, Any]) -> None:
         await super()._handle_eio_connect(eio_sid, environ)
-        self._expect_connect(self.eio.sockets[eio_sid])
+        self.eio.sockets[eio_sid].expect_connect()
 
     def _expect_connect(self, session: Session) -> None:
-        """Close the session unless it joins something in time; one that is in is let be."""
-        if session.state == CLOSED or any(self.manager.clients_of(session)):
-            return
-        if session.connect_timer is not None:
-            session.connect_timer.cancel()
-        session.connect_timer = self.eio.loop.call_later(
-            self.eio.limits.connect_timeout, self._no_connect, session
-        )
-
-    def _no_connect(self, session: Session) -> None:
-        self.eio.counters.connect_timeouts += 1
-        session.close(self.reason.SERVER_DISCONNECT)
+        """The client has left a namespace: close the session unless it is in another one."""
+        if session.state != CLOSED and not any(self.manager.clients_of(session)):
+            session.expect_connect()
 
     def _handle_eio_message(self, eio_sid: str, data: Any) -> None:
         """Take a part of a packet. Raises: PacketError, and then the engine closes."""
@@ -192,9 +183,7 @@ class Server(socketio.AsyncServer):
             if session.state != CLOSED:
                 self._send(session, CONNECT_ERROR, namespace, {"message": RATE_LIMITED})
             return
-        if session.connect_timer is not None:
-            session.connect_timer.cancel()
-            session.connect_timer = None
+        session.connect_due = 0.0
         session.run(self._finish(self._handle_connect(session.sid, namespace, auth)))
 
     def _is_known(self, namespace: str) -> bool:

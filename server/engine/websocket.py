@@ -152,7 +152,8 @@ class WebSocket(asyncio.Protocol):
             if self._drop_kept() or self._closer is None:
                 self.transport.write(frame(CLOSE, payload[:2]))
             self.transport.close()
-            self._abort_later()
+            if self.transport.get_write_buffer_size():
+                self._abort_later()
         self._tell(TRANSPORT_CLOSE)
 
     def _fail(self, error: FrameError) -> None:

@@ -118,10 +118,10 @@ class EventLog:
         """
         tx.outbox.append((event.room(), event.wire_name(), event.payload()))
 
-    async def _write_outbox(self, tx: Transaction) -> None:
+    def _write_outbox(self, tx: Transaction) -> None:
         if tx.outbox:
             audiences, names, payloads = zip(*tx.outbox, strict=True)
-            await tx.execute(_APPEND, audiences, names, payloads)
+            tx.send(_APPEND, audiences, names, payloads)
 
     async def number(self, connection: Any) -> None:
         """Give positions to all committed events that have none."""

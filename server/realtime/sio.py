@@ -1,5 +1,6 @@
 """The shared `sio`: python-socketio's server, which can emit inside a transaction."""
 
+import contextlib
 import json
 import time
 from typing import Any
@@ -62,6 +63,11 @@ class ClubSio(Server):
         # The last part of a name like balance:updated:7 is an id, which a metric must not hold.
         EVENTS_DELIVERED.labels(name.rstrip("0123456789").rstrip(":")).inc()
         log.info(f"emitted {name} to {audience}, {sockets} socket{'' if sockets == 1 else 's'}")
+
+    def together(self) -> contextlib.AbstractContextManager[None]:
+        """Deliver several events, nothing else being done meanwhile, with one write a socket."""
+        together: contextlib.AbstractContextManager[None] = self.manager.together()
+        return together
 
     def room_size(self, room: str | None) -> int:
         """How many sockets of this worker are in a room; None: all of them."""

@@ -158,4 +158,4 @@ async def money_transaction(request: web.Request) -> AsyncIterator[MoneyTransact
         yield money
         if money.response is None:
             raise TypeError(f"{request.path} moved money without an answer to remember")
-        await tx.execute(_KEEP, *place, body_hash, money.response.status, money.response.text)
+        tx.send(_KEEP, *place, body_hash, money.response.status, money.response.text)

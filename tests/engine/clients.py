@@ -5,9 +5,10 @@ import base64
 import json
 from abc import ABC, abstractmethod
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
-from tests.club import PATIENCE_S
+from tests.club import PATIENCE_S, until
 from tests.engine.raw_http import RawHttp, Response
 from tests.engine.raw_websocket import RawWebSocket
 
@@ -172,3 +173,22 @@ async def soon(awaitable: Any) -> Any:
     """What something awaited gives, under the patience of all tests."""
     async with asyncio.timeout(PATIENCE_S):
         return await awaitable
+
+
+async def becomes(condition: Callable[[], Any], what: str) -> Any:
+    """Wait until something of the server becomes true by itself; its value then."""
+
+    async def look() -> Any:
+        return condition()
+
+    return await until(look, what)
+
+
+async def forgotten(sio: Any) -> None:
+    """Wait until a Socket.IO server keeps nothing of any client."""
+
+    def tables() -> list[Any]:
+        eio, manager = sio.eio, sio.manager
+        return [eio.sockets, eio.tasks, manager.rooms, manager.callbacks, sio.environ]
+
+    await becomes(lambda: not any(tables()), "nothing of the clients is left")

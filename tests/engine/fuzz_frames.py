@@ -18,6 +18,8 @@ import resource
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 from server.engine import frames
 from server.engine.frames import FrameReader
@@ -261,6 +263,40 @@ def _compare_with_wsproto(data: bytes, told: list[Read], code: int | None) -> No
     assert code == their_code or bounded or their_code == 1007, what
 
 
+@dataclass
+class Tally:
+    """What a fuzz has come to: how many streams of each kind, and how they ended."""
+
+    kinds: Counter[str] = field(default_factory=Counter)
+    endings: Counter[str] = field(default_factory=Counter)
+    frames: int = 0
+    fed: int = 0
+
+    @property
+    def streams(self) -> int:
+        return self.kinds.total()
+
+
+def fuzz(frames: int, seed: object) -> Iterator[Tally]:
+    """Read streams until they had so many frames; the same tally after each."""
+    tally = Tally()
+    while tally.frames < frames:
+        name = f"{seed}.{tally.streams}"
+        stream = Stream(name)
+        try:
+            # Counting takes longer than reading, so most streams are read by the codec as it is.
+            ending = check(stream, count=tally.streams % 8 == 7 or stream.kind == "large")
+        except Exception as problem:
+            problem.add_note(f"stream {name} ({stream.kind}); again with --only {name}")
+            problem.add_note(stream.data[:2000].hex())
+            raise
+        tally.kinds[stream.kind] += 1
+        tally.endings[ending] += 1
+        tally.frames += stream.frames
+        tally.fed += len(stream.data)
+        yield tally
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Fuzz the WebSocket frame codec.")
     parser.add_argument("frames", type=int, nargs="?", default=1_000_000)
@@ -271,34 +307,20 @@ def main() -> None:
         print(check(Stream(asked.only), count=True))
         return
     print(f"{asked.frames:,} frames, seed {asked.seed}", flush=True)
-    kinds: Counter[str] = Counter()
-    endings: Counter[str] = Counter()
-    done = streams = fed = 0
     started = shown = time.monotonic()
-    while done < asked.frames:
-        seed = f"{asked.seed}.{streams}"
-        stream = Stream(seed)
-        streams += 1
-        try:
-            # Counting takes longer than reading, so most streams are read by the codec as it is.
-            ending = check(stream, count=streams % 8 == 0 or stream.kind == "large")
-        except Exception:
-            print(f"stream {seed} ({stream.kind}) failed; again with --only {seed}")
-            print(stream.data[:2000].hex(), flush=True)
-            raise
-        kinds[stream.kind] += 1
-        endings[ending] += 1
-        done += stream.frames
-        fed += len(stream.data)
+    tally = Tally()
+    for tally in fuzz(asked.frames, asked.seed):
         if time.monotonic() - shown > 10:
             shown = time.monotonic()
-            print(f"  {done:,} frames, {streams:,} streams", flush=True)
+            print(f"  {tally.frames:,} frames, {tally.streams:,} streams", flush=True)
     unit = 1 << 10 if sys.platform != "darwin" else 1 << 20
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
-    print(f"{done:,} frames in {streams:,} streams, {fed / 1e6:,.0f} MB", end=" ")
-    print(f"in {time.monotonic() - started:,.0f} s; at most {memory:,.0f} MB resident")
-    print("streams:", ", ".join(f"{count:,} {kind}" for kind, count in kinds.most_common()))
-    print("endings:", ", ".join(f"{count:,} {ending}" for ending, count in endings.most_common()))
+    seconds = time.monotonic() - started
+    print(f"{tally.frames:,} frames in {tally.streams:,} streams", end=", ")
+    print(f"{tally.fed / 1e6:,.0f} MB", end=" ")
+    print(f"in {seconds:,.0f} s; at most {memory:,.0f} MB resident")
+    for name, counts in (("streams", tally.kinds), ("endings", tally.endings)):
+        print(f"{name}:", ", ".join(f"{count:,} {each}" for each, count in counts.most_common()))
 
 
 if __name__ == "__main__":

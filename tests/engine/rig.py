@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 from aiohttp import web
@@ -17,6 +17,10 @@ from tests.engine.raw_websocket import RawWebSocket
 # `front`: a protocol of our own in front, which hands what is not ours to aiohttp.
 DOORS = ("aiohttp", "front")
 TRANSPORTS = ("polling", "websocket")
+
+# Pings that come often; a client that leaves them unanswered is still good for longer than any
+# test waits. So nothing that ends with these ends by a ping timeout.
+OFTEN = {"ping_interval": 0.05, "ping_timeout": 30}
 
 # Most clients of a test go without a word, and a stop waits so long for their last poll.
 _SHORT = {"close_timeout": 0.05}
@@ -72,7 +76,11 @@ class Rig:
             yield rig
         finally:
             await rig.leave()
-            await engine.shutdown()
+            stopping = asyncio.create_task(engine.shutdown())
+            await asyncio.sleep(0)
+            # All have gone: the last poll of a closed session would never come.
+            rig.eio._lingering.clear()
+            await stopping
             await runner.cleanup()
 
     async def leave(self) -> None:
@@ -118,6 +126,20 @@ class Rig:
         client = WebSocketClient(await self.websocket(), answers_pings=self.answers_pings)
         await client.open()
         return client
+
+    async def standstill(self, look: Callable[[], int]) -> int:
+        """Wait until a number does not change while others are served; the number.
+
+        For what a client could still send if the server went on reading: as many turns of the
+        loop pass as a hundred questions of somebody else take.
+        """
+        other = await self.http()
+        before, now = -1, look()
+        while now != before:
+            for _ in range(100):
+                assert (await other.request("GET", self.target(transport="none"))).status == 400
+            before, now = now, look()
+        return now
 
     async def joined(self, transport: str) -> Client:
         """A client that is connected to Socket.IO's main namespace."""

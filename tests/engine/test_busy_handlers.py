@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.club import until
-from tests.engine.clients import Client, WebSocketClient, soon
+from tests.engine.clients import Client, WebSocketClient, becomes, forgotten, soon
 from tests.engine.conftest import Serve
 from tests.engine.rig import Rig, quiet_server
 
@@ -29,10 +28,7 @@ class Work:
         return number
 
     async def paused(self) -> None:
-        async def is_paused() -> bool:
-            return bool(self._sio.eio.counters.reading_paused)
-
-        await until(is_paused, "reading pauses")
+        await becomes(lambda: self._sio.eio.counters.reading_paused, "reading pauses")
 
 
 def works(count: int, begin: int = 0) -> list[str]:
@@ -81,10 +77,7 @@ async def test_what_comes_while_reading_waits_is_neither_lost_nor_early(
     work.let_on.set()
     await soon(sending)
 
-    async def everything_came() -> bool:
-        return len(sizes) == 20
-
-    await until(everything_came, "everything comes")
+    await becomes(lambda: len(sizes) == 20, "everything comes")
     assert sizes == [(number, 300_000) for number in range(20)]
     assert work.started == list(range(60))
 
@@ -129,7 +122,7 @@ async def test_a_client_that_goes_while_reading_waits_leaves_nothing_behind(
         await soon(sending)
 
     await soon(sio.goodbyes.get())
-    await nothing_left(sio)
+    await forgotten(sio)
 
 
 async def test_a_session_that_waits_for_its_handlers_can_be_ended(
@@ -149,7 +142,7 @@ async def test_a_session_that_waits_for_its_handlers_can_be_ended(
     await client.ended()
     assert await soon(sio.goodbyes.get()) == "server disconnect"
     work.let_on.set()
-    await nothing_left(sio)
+    await forgotten(sio)
     assert work.started == [0]
 
 
@@ -210,10 +203,3 @@ async def test_without_async_handlers_each_ends_before_the_next_begins(
 
     assert await client.receives(count) == [f"43{number}[]" for number in range(count)]
     assert order == list(range(count))
-
-
-async def nothing_left(sio: Any) -> None:
-    async def is_gone() -> bool:
-        return not (sio.eio.sockets or sio.manager.rooms or sio.eio.tasks)
-
-    await until(is_gone, "nothing is left")

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from server.engine import EngineServer
 from tests.club import until
-from tests.engine.clients import soon
+from tests.engine.clients import becomes, soon
 from tests.engine.conftest import Serve
 from tests.engine.raw_http import RawHttp, request_bytes
 from tests.engine.raw_websocket import TEXT, client_frame, handshake
@@ -46,11 +46,7 @@ async def test_who_asks_on_and_on_and_reads_nothing_is_not_heard(serve: Serve) -
         await loop.sock_connect(client, ("127.0.0.1", rig.port))
         asking = asyncio.create_task(ask())
         # What the system keeps on the way to the server is all that can be said to it.
-        before = -1
-        while sent != before:
-            before = sent
-            await asyncio.sleep(0.25)
-            assert sent < 2**24, "the server goes on reading"
+        await soon(rig.standstill(lambda: sent))
         asking.cancel()
         await asyncio.wait([asking])
         assert await soon(loop.sock_recv(client, 12)) == b"HTTP/1.1 400"
@@ -133,8 +129,8 @@ async def test_who_goes_during_the_handshake_is_forgotten_where_handlers_are_can
         # The server's own side of the connection ends a moment later.
         server = runner.server
         assert server is not None
-        await until(lambda: asyncio.sleep(0, not server.connections), "the client has gone")
+        await becomes(lambda: not server.connections, "the client has gone")
         gate.set()
-        await until(lambda: asyncio.sleep(0, not eio.sockets), "the session is forgotten")
+        await becomes(lambda: not eio.sockets, "the session is forgotten")
     finally:
         await runner.cleanup()

@@ -7,8 +7,7 @@ from typing import Any
 from socketio.exceptions import ConnectionRefusedError as Refused
 
 from server.engine import make_server
-from tests.club import until
-from tests.engine.clients import Client, soon
+from tests.engine.clients import Client, becomes, forgotten, soon
 from tests.engine.conftest import Serve
 from tests.engine.raw_websocket import TEXT, client_frame, handshake
 from tests.engine.rig import echo_server, quiet_server
@@ -16,18 +15,6 @@ from tests.engine.rig import echo_server, quiet_server
 # A bound that few messages reach.
 SMALL = {"max_outgoing_bytes": 100_000, "max_http_buffer_size": 100_000}
 PIECE = "y" * 10_000
-
-
-def deserted(sio: Any) -> bool:
-    """Whether the tables are empty, so that nobody is sent to and nothing is kept."""
-    return not (sio.manager.rooms or sio.eio.sockets or sio.environ or sio.manager.callbacks)
-
-
-async def desertion(sio: Any) -> None:
-    async def look() -> bool:
-        return deserted(sio)
-
-    await until(look, "nothing of the client is left")
 
 
 def gated_server(**options: Any) -> Any:
@@ -57,11 +44,11 @@ async def test_who_goes_while_the_connect_handler_runs_is_said_goodbye(serve: Se
     await soon(sio.entered.wait())
 
     await client.close()
-    await until(lambda: asyncio.sleep(0, not sio.eio.sockets), "the session has ended")
+    await becomes(lambda: not sio.eio.sockets, "the session has ended")
     sio.gate.set()
 
     assert await soon(sio.goodbyes.get()) == "transport close"
-    await desertion(sio)
+    await forgotten(sio)
 
 
 async def test_a_refusal_that_cannot_be_said_lets_nobody_in(serve: Serve, transport: str) -> None:
@@ -74,10 +61,7 @@ async def test_a_refusal_that_cannot_be_said_lets_nobody_in(serve: Serve, transp
     client = await (await serve(sio)).client(transport)
     await client.send("40")
 
-    async def nobody() -> bool:
-        return not sio.manager.rooms
-
-    await until(nobody, "the client is out of the tables")
+    await becomes(lambda: not sio.manager.rooms, "the client is out of the tables")
 
 
 async def test_a_connect_handler_that_is_cancelled_lets_nobody_in(
@@ -126,7 +110,7 @@ async def test_what_is_kept_for_a_newcomer_is_bounded(serve: Serve) -> None:
     assert sio.eio.counters.slow_closed == 1
     await client.ended()
     sio.gate.set()
-    await desertion(sio)
+    await forgotten(sio)
 
 
 # Right after it.
@@ -209,7 +193,7 @@ async def test_many_slow_clients_end_at_once_and_each_end_is_told(serve: Serve) 
     for _ in range(12):
         await sio.emit("news", PIECE)
 
-    await desertion(sio)
+    await forgotten(sio)
     assert sorted(told) == sorted((sid, "slow consumer") for sid in sids)
 
 
@@ -227,7 +211,7 @@ async def test_a_client_that_reads_a_little_and_then_nothing_is_slow(serve: Serv
         await loop.sock_connect(raw, ("127.0.0.1", rig.port))
         target = rig.target(transport="websocket")
         await loop.sock_sendall(raw, handshake(target) + client_frame(TEXT, b"40"))
-        await until(lambda: asyncio.sleep(0, sio.manager.size("/", None)), "it has joined")
+        await becomes(lambda: sio.manager.size("/", None), "it has joined")
         (session,) = sio.eio.sockets.values()
 
         def buffered() -> int:
@@ -289,7 +273,7 @@ async def test_a_client_whose_handlers_are_many_can_answer_close(serve: Serve) -
 
     client = await (await serve(eio)).client("websocket")
     await client.send("4one", "4two", "4three")
-    await until(lambda: asyncio.sleep(0, eio.counters.reading_paused), "reading is paused")
+    await becomes(lambda: eio.counters.reading_paused, "reading is paused")
 
     await eio.disconnect(client.sid)
 

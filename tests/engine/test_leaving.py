@@ -3,8 +3,7 @@
 import asyncio
 from typing import Any
 
-from tests.club import until
-from tests.engine.clients import soon
+from tests.engine.clients import Client, becomes, forgotten, soon
 from tests.engine.conftest import Serve
 from tests.engine.rig import quiet_server
 
@@ -21,32 +20,23 @@ class Gate:
         await self.let_on.wait()
 
     async def reached(self, count: int = 1) -> None:
-        async def is_reached() -> bool:
-            return len(self.calls) == count
-
-        await until(is_reached, "the handler runs")
+        await becomes(lambda: len(self.calls) == count, "the handler runs")
 
 
-def nobody_is_left(sio: Any) -> bool:
-    return not (sio.eio.sockets or sio.manager.rooms or sio.environ or sio.eio.tasks)
-
-
-async def gone(sio: Any) -> None:
-    async def is_gone() -> bool:
-        return nobody_is_left(sio)
-
-    await until(is_gone, "nothing is left")
+async def considered(serve: Serve, transport: str) -> tuple[Any, Gate, Client]:
+    """A server, the gate that its connect handler is, and a client who waits there."""
+    sio, gate = quiet_server(), Gate()
+    sio.on("connect", gate.handler)
+    client = await (await serve(sio)).client(transport)
+    await client.send("40")
+    await gate.reached()
+    return sio, gate, client
 
 
 async def test_a_client_that_goes_while_its_connect_handler_runs_is_told_and_forgotten(
     serve: Serve, transport: str
 ) -> None:
-    sio = quiet_server()
-    gate = Gate()
-    sio.on("connect", gate.handler)
-    client = await (await serve(sio)).client(transport)
-    await client.send("40")
-    await gate.reached()
+    sio, gate, client = await considered(serve, transport)
 
     await client.send("1")
     await client.ended()
@@ -54,19 +44,14 @@ async def test_a_client_that_goes_while_its_connect_handler_runs_is_told_and_for
     gate.let_on.set()
 
     assert await soon(sio.goodbyes.get()) == "transport close"
-    await gone(sio)
+    await forgotten(sio)
     assert sio.goodbyes.empty()
 
 
 async def test_leaving_before_having_joined_breaks_the_protocol(
     serve: Serve, transport: str
 ) -> None:
-    sio = quiet_server()
-    gate = Gate()
-    sio.on("connect", gate.handler)
-    client = await (await serve(sio)).client(transport)
-    await client.send("40")
-    await gate.reached()
+    sio, gate, client = await considered(serve, transport)
 
     if transport == "polling":
         assert (await client.post("41")).status == 400  # type: ignore[attr-defined]
@@ -76,7 +61,7 @@ async def test_leaving_before_having_joined_breaks_the_protocol(
     gate.let_on.set()
 
     assert await soon(sio.goodbyes.get()) == "transport close"
-    await gone(sio)
+    await forgotten(sio)
 
 
 async def test_a_client_may_join_again_while_its_disconnect_handler_runs(
@@ -96,14 +81,14 @@ async def test_a_client_may_join_again_while_its_disconnect_handler_runs(
     assert second != first
     assert await client.ask("say") == [second]
     gate.let_on.set()
-    await until(lambda: _is(not sio.eio.tasks), "the old one has left")
+    await becomes(lambda: not sio.eio.tasks, "the old one has left")
     assert await client.ask("say") == [second]
     await sio.emit("hello", to=first)
     await sio.emit("hello", to=second)
     assert await client.event() == ["hello"]
     await client.send("1")
     await client.ended()
-    await gone(sio)
+    await forgotten(sio)
     assert gate.calls == [first, second]
 
 
@@ -134,17 +119,19 @@ async def test_what_one_that_is_thrown_out_has_said_before_is_passed_over(
 async def test_whoever_is_in_one_namespace_is_not_missed_in_another(
     serve: Serve, transport: str
 ) -> None:
-    sio = quiet_server(connect_timeout=0.1)
+    sio = quiet_server(connect_timeout=0.2)
     sio.on("say", lambda sid: sid, namespace="/other")
-    client = await (await serve(sio)).client(transport)
+    rig = await serve(sio)
+    client = await rig.client(transport)
     await client.connect()
     await client.connect("/other")
 
     await client.send("41")
-    # Longer than the timer, which must not run.
-    await asyncio.sleep(0.3)
+    assert await soon(sio.goodbyes.get()) == "client disconnect"
+    # Its time, if it had any, is over before that of one who comes now and joins nothing.
+    await (await rig.client(transport)).ended()
 
-    assert sio.eio.counters.connect_timeouts == 0
+    assert sio.eio.counters.connect_timeouts == 1
     await client.send('42/other,1["say"]')
     assert str(await client.receive()).startswith('43/other,1["')
 
@@ -160,8 +147,4 @@ async def test_whoever_has_left_everything_is_closed_in_time(
 
     await client.ended()
     assert sio.eio.counters.connect_timeouts == 1
-    await gone(sio)
-
-
-async def _is(value: bool) -> bool:
-    return value
+    await forgotten(sio)

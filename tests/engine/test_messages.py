@@ -7,11 +7,7 @@ import pytest
 
 from tests.engine.clients import soon
 from tests.engine.conftest import Serve
-from tests.engine.rig import Rig, echo_server
-
-# Pings that come often; a client that leaves them unanswered is still good for longer than any
-# test waits. So nothing that ends here ends by a ping timeout.
-OFTEN = {"ping_interval": 0.05, "ping_timeout": 30}
+from tests.engine.rig import OFTEN, Rig, echo_server
 
 
 @pytest.fixture(params=[True, False], ids=["answers-pings", "silent"])

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import socketio
 
-from tests.engine.clients import Client, soon
+from tests.engine.clients import Client, becomes, soon
 from tests.engine.conftest import Serve
 from tests.engine.rig import quiet_server
 
@@ -198,19 +198,24 @@ async def test_events_are_handled_one_after_another_where_asked_for(
 ) -> None:
     sio: Any = quiet_server(async_handlers=False)
     order: list[str] = []
+    let_on = asyncio.Event()
 
     @sio.event
     async def work(sid: str, number: int) -> None:
         order.append(f"begin {number}")
-        # The first takes longest: side by side it would end last.
-        await asyncio.sleep(0.03 * (3 - number))
+        if not number:
+            await let_on.wait()
         order.append(f"end {number}")
 
     sio.on("last", lambda sid: "last")
     client = await (await serve(sio)).client(transport)
     await client.connect()
 
-    await client.send(*(f'42["work",{number}]' for number in range(3)))
+    sending = asyncio.create_task(client.send(*(f'42["work",{n}]' for n in range(3))))
+    # The others wait for nothing: side by side they would have ended by now.
+    await becomes(lambda: sio.eio.counters.reading_paused, "they are there")
+    let_on.set()
+    await soon(sending)
 
     assert await ask(client, "last") == ["last"]
     assert order == [f"{what} {n}" for n in range(3) for what in ("begin", "end")]

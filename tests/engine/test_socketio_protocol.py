@@ -7,10 +7,7 @@ import pytest
 
 from tests.engine.clients import Client, soon
 from tests.engine.conftest import Serve
-from tests.engine.rig import Rig, chat_server
-
-# Pings come often; who leaves them unanswered is still good for longer than a test waits.
-OFTEN = {"ping_interval": 0.05, "ping_timeout": 30}
+from tests.engine.rig import OFTEN, Rig, chat_server
 
 
 @pytest.fixture(params=[True, False], ids=["answers-pings", "silent"])

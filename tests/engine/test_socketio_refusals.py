@@ -8,7 +8,7 @@ from socketio.exceptions import ConnectionRefusedError as Refused
 
 from tests.engine.clients import Client, soon
 from tests.engine.conftest import Serve
-from tests.engine.rig import Rig, chat_server, quiet_server
+from tests.engine.rig import chat_server, quiet_server
 
 PLACEHOLDER = '{"_placeholder":true,"num":0}'
 
@@ -41,12 +41,6 @@ INVALID = {
 }
 
 
-async def joined(rig: Rig, transport: str) -> Client:
-    client = await rig.client(transport)
-    await client.connect()
-    return client
-
-
 async def send(client: Client, packets: list[str | bytes]) -> None:
     """Send what the server will not like: over polling it says so to the POST."""
     try:
@@ -62,7 +56,7 @@ async def test_an_invalid_packet_ends_the_connection(
     sio: Any = quiet_server()
     sio.on("message-with-ack", lambda sid, *data: data)
     rig = await serve(sio)
-    client = await joined(rig, transport)
+    client = await rig.joined(transport)
 
     await send(client, INVALID[name])
 
@@ -88,7 +82,7 @@ async def test_an_event_for_a_namespace_never_joined_ends_the_connection(
 ) -> None:
     sio: Any = quiet_server()
     sio.on("message", lambda sid, *data: None, namespace="/custom")
-    client = await joined(await serve(sio), transport)
+    client = await (await serve(sio)).joined(transport)
 
     await send(client, ['42/custom,["message",1]'])
 
@@ -98,7 +92,7 @@ async def test_an_event_for_a_namespace_never_joined_ends_the_connection(
 
 async def test_a_second_connect_ends_the_connection(serve: Serve, transport: str) -> None:
     sio: Any = quiet_server()
-    client = await joined(await serve(sio), transport)
+    client = await (await serve(sio)).joined(transport)
 
     await send(client, ["40"])
 
@@ -142,9 +136,11 @@ async def test_a_client_that_never_joins_is_ended(serve: Serve, transport: str) 
 async def test_a_client_that_joined_in_time_stays(serve: Serve, transport: str) -> None:
     sio: Any = quiet_server(connect_timeout=0.3)
     sio.on("hello", lambda sid: "hello")
-    client = await joined(await serve(sio), transport)
+    rig = await serve(sio)
+    client = await rig.joined(transport)
 
-    await asyncio.sleep(0.5)
+    # The time of one that comes later and never joins is over after its own.
+    await (await rig.client(transport)).ended()
 
     assert await client.ask("hello") == ["hello"]
 
@@ -202,7 +198,7 @@ async def test_a_connect_handler_that_fails_refuses(serve: Serve, transport: str
 async def test_too_many_attachments_end_the_connection(serve: Serve, transport: str) -> None:
     sio: Any = quiet_server(max_attachments=2)
     sio.on("count", lambda sid, *parts: len(parts))
-    client = await joined(await serve(sio), transport)
+    client = await (await serve(sio)).joined(transport)
     places = [f'{{"_placeholder":true,"num":{number}}}' for number in range(3)]
 
     await client.send(f'452-1["count",{places[0]},{places[1]}]', b"a", b"b")
@@ -218,7 +214,7 @@ async def test_attachments_too_big_together_end_the_connection(
 ) -> None:
     sio: Any = quiet_server(max_http_buffer_size=3000)
     sio.on("count", lambda sid, *parts: sum(map(len, parts)))
-    client = await joined(await serve(sio), transport)
+    client = await (await serve(sio)).joined(transport)
 
     for packet in (f'451-1["count",{PLACEHOLDER}]', bytes(2000)):
         await client.send(packet)

@@ -1,36 +1,41 @@
 """A stop tells everybody, waits for what runs, and is over soon."""
 
 import asyncio
+from collections.abc import Coroutine
 from typing import Any
 
 from tests.engine.clients import WebSocketClient, soon
 from tests.engine.conftest import Serve
 from tests.engine.raw_http import request_bytes
-from tests.engine.rig import quiet_server
+from tests.engine.rig import Rig, quiet_server
 
 
 async def test_polls_are_answered_and_websockets_closed_with_a_code(serve: Serve) -> None:
     sio: Any = quiet_server()
     rig = await serve(sio)
-    polling = await rig.polling()
-    await polling.connect()
-    await polling.polls.send(request_bytes("GET", polling.target))
-    websocket = await rig.client("websocket")
-    await websocket.connect()
-    assert isinstance(websocket, WebSocketClient)
-    await polling.send("3")
 
-    stopping = asyncio.create_task(stop(sio, rig))
+    await all_are_told(rig, stop(sio, rig))
 
-    answer = await polling.polls.response()
-    assert answer.packets[-1] == "1"
-    closed = await websocket.websocket.closed()
-    assert closed.code is not None
-    await soon(stopping)
     assert {await soon(sio.goodbyes.get()) for _ in range(2)} == {"server disconnect"}
 
 
-async def stop(sio: Any, rig: Any) -> None:
+async def all_are_told(rig: Rig, stopping: Coroutine[Any, Any, None]) -> None:
+    """A client whose poll hangs and one with a WebSocket see this stop, which then ends."""
+    polling, websocket = await rig.polling(), await rig.joined("websocket")
+    await polling.connect()
+    await polling.polls.send(request_bytes("GET", polling.target))
+    assert isinstance(websocket, WebSocketClient)
+    # On another connection, so that the poll is there when it is answered.
+    await polling.send("3")
+
+    stop = asyncio.create_task(stopping)
+
+    assert (await polling.polls.response()).packets[-1] == "1"
+    assert (await websocket.websocket.closed()).code is not None
+    await soon(stop)
+
+
+async def stop(sio: Any, rig: Rig) -> None:
     """As the club stops: the engine first, then what aiohttp serves."""
     await sio.shutdown()
     await rig.runner.cleanup()
@@ -99,18 +104,6 @@ async def test_newcomers_are_refused_while_the_server_stops(serve: Serve) -> Non
 
 async def test_an_application_that_only_attached_the_engine_stops_as_well(serve: Serve) -> None:
     """`web.run_app` knows nothing of the engine: what was attached ends with the application."""
-    sio: Any = quiet_server()
-    rig = await serve(sio)
-    polling = await rig.polling()
-    await polling.connect()
-    await polling.polls.send(request_bytes("GET", polling.target))
-    websocket = await rig.client("websocket")
-    await websocket.connect()
-    assert isinstance(websocket, WebSocketClient)
-    await polling.send("3")
+    rig = await serve(quiet_server())
 
-    stopping = asyncio.create_task(rig.runner.cleanup())
-
-    assert (await polling.polls.response()).packets[-1] == "1"
-    assert (await websocket.websocket.closed()).code is not None
-    await soon(stopping)
+    await all_are_told(rig, rig.runner.cleanup())

@@ -4,19 +4,12 @@ import asyncio
 from typing import Any
 
 from tests.club import until
-from tests.engine.clients import PollingClient, WebSocketClient, soon
+from tests.engine.clients import PollingClient, WebSocketClient, becomes, forgotten, soon
 from tests.engine.conftest import Serve
 from tests.engine.raw_http import request_bytes
 from tests.engine.rig import quiet_server
 
 SOON = {"connect_timeout": 0.2}
-
-
-async def nothing_left(sio: Any) -> None:
-    async def is_gone() -> bool:
-        return not (sio.eio.sockets or sio.manager.rooms or sio.environ or sio.eio.tasks)
-
-    await until(is_gone, "nothing is left")
 
 
 async def test_a_session_that_never_connects_is_closed(serve: Serve, transport: str) -> None:
@@ -27,7 +20,7 @@ async def test_a_session_that_never_connects_is_closed(serve: Serve, transport: 
 
     assert sio.eio.counters.connect_timeouts == 1
     assert sio.eio.counters.ping_timeouts == 0
-    await nothing_left(sio)
+    await forgotten(sio)
 
 
 async def test_a_poll_of_one_that_never_connects_is_answered_with_close(serve: Serve) -> None:
@@ -74,16 +67,24 @@ async def test_one_that_was_refused_has_time_for_another_try_and_no_more(
 async def test_one_whose_connect_handler_takes_long_is_not_hurried(
     serve: Serve, transport: str
 ) -> None:
-    sio = quiet_server(connect_timeout=0.05)
+    sio = quiet_server(**SOON)
+    considered, let_in = asyncio.Event(), asyncio.Event()
 
     @sio.event
     async def connect(sid: str, environ: Any, auth: Any) -> None:
-        await asyncio.sleep(0.3)
+        considered.set()
+        await let_in.wait()
 
-    client = await (await serve(sio)).client(transport)
+    rig = await serve(sio)
+    client = await rig.client(transport)
+    connecting = asyncio.create_task(client.connect())
+    await soon(considered.wait())
+    # The time of one that comes later and never connects is over after its own.
+    await (await rig.client(transport)).ended()
+    let_in.set()
 
-    assert await client.connect()
-    assert sio.eio.counters.connect_timeouts == 0
+    assert await soon(connecting)
+    assert sio.eio.counters.connect_timeouts == 1
 
 
 async def test_a_probe_without_an_upgrade_is_given_up_and_counted(serve: Serve) -> None:
@@ -115,7 +116,7 @@ async def test_a_closed_session_waits_for_its_last_polls_only_so_long(serve: Ser
 
     assert await prompt.event() == ["last"]
     assert (await prompt.get()).text == "1"
-    await until(lambda: _is(not sio.eio.router._lingering), "the time is over")
+    await becomes(lambda: not sio.eio.router._lingering, "the time is over")
     assert (await late.get()).error == (400, 1)
 
 
@@ -130,7 +131,7 @@ async def test_a_websocket_that_does_not_say_goodbye_is_cut_off(
 
     assert (await client.websocket.frame()).opcode == 8
     assert await client.websocket.http.rest() == b""
-    await nothing_left(sio)
+    await forgotten(sio)
 
 
 async def test_a_poll_that_never_comes_is_missed_though_others_come(serve: Serve) -> None:
@@ -163,7 +164,3 @@ async def test_a_hanging_poll_is_no_sign_of_life(serve: Serve) -> None:
     assert (await client.polls.response()).text == "2"
     assert (await client.polls.response()).text == "1"
     assert await soon(sio.goodbyes.get()) == "ping timeout"
-
-
-async def _is(value: bool) -> bool:
-    return value

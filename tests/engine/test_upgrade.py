@@ -10,9 +10,7 @@ from tests.engine.clients import NOOP, PollingClient, WebSocketClient, soon
 from tests.engine.conftest import Serve
 from tests.engine.raw_http import request_bytes
 from tests.engine.raw_websocket import CLOSE, RawWebSocket
-from tests.engine.rig import Rig, echo_server
-
-OFTEN = {"ping_interval": 0.05, "ping_timeout": 30}
+from tests.engine.rig import OFTEN, Rig, echo_server
 
 
 async def probing(rig: Rig, session: PollingClient) -> RawWebSocket:

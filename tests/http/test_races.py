@@ -4,10 +4,6 @@ A race test shows the loss without the lock (plain SQL in the test), then that o
 """
 
 import asyncio
-import hashlib
-import hmac
-import json
-import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,8 +13,8 @@ import asyncpg
 import pytest
 
 from tests.club import Answer, Club, Person, line
-from tests.conftest import PAYMENT_SECRET
 from tests.http.conftest import somebody_waits, somebody_waits_second
+from tests.payments import signed_callback
 
 
 @pytest.fixture
@@ -149,22 +145,6 @@ async def test_claim_and_handing_out_at_once_let_one_of_them_through(
     assert await player.balance() == (140 if claimed else 90)
     entry = (await player.get("/api/inventory"))["items"][0]
     assert entry["status"] == ("claimed" if claimed else "issued")
-
-
-def signed_callback(person: Person, amount: str, transaction: str) -> str:
-    fields = {
-        "amount": amount,
-        "status": "success",
-        "timestamp": str(int(time.time())),
-        "transactionId": transaction,
-        "userId": str(person.id),
-    }
-    text = "\n".join(f"{name}={fields[name]}" for name in sorted(fields))
-    signature = hmac.new(PAYMENT_SECRET.encode(), text.encode(), hashlib.sha256).hexdigest()
-    numbers = {name: fields.pop(name) for name in ("amount", "timestamp", "userId")}
-    parts = [f'"{name}": {value}' for name, value in numbers.items()]
-    parts += [f'"{name}": {json.dumps(value)}' for name, value in fields.items()]
-    return "{" + ", ".join([*parts, f'"signature": "{signature}"']) + "}"
 
 
 async def test_transaction_looked_up_and_then_recorded_is_credited_twice(

@@ -30,12 +30,15 @@ class Writer:
 
     def __init__(self, world: "World", connection: Any) -> None:
         self._world = world
-        self._transaction = connection.transaction()
         self.tx = Transaction(connection)
 
     async def begin(self) -> "Writer":
-        await self._transaction.start()
+        await self._arrive()
         return self
+
+    async def _arrive(self) -> None:
+        """Let all that was told so far be in the database."""
+        await self.tx.execute("SELECT")
 
     async def touch_something(self) -> None:
         """Write what nobody else wants: from here on the transaction has its number."""
@@ -51,14 +54,15 @@ class Writer:
         for event in events:
             self._world.log.append(self.tx, event)
         for write in self._world.db.before_commit:
-            await write(self.tx)
+            write(self.tx)
         self.tx.outbox.clear()
+        await self._arrive()
 
     async def commit(self) -> None:
-        await self._transaction.commit()
+        await self.tx.commit()
 
     async def roll_back(self) -> None:
-        await self._transaction.rollback()
+        await self.tx.roll_back()
 
 
 class World:
@@ -71,7 +75,7 @@ class World:
         self.aside = 0
 
     async def connect(self) -> Any:
-        connection = await asyncpg.connect(self.db.dsn)
+        connection = await self.db.connect()
         self._stack.push_async_callback(connection.close)
         return connection
 

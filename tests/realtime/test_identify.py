@@ -10,7 +10,6 @@ from typing import Any
 
 import jwt
 import pytest
-import socketio
 
 from events import BalanceUpdated
 from server.club import ledger
@@ -29,18 +28,6 @@ CASES = "cases:updated"
 def config(dsn: str, tmp_path_factory: pytest.TempPathFactory) -> Config:
     var_dir: Path = tmp_path_factory.mktemp("var")
     return make_config(dsn, var_dir, auth_grace_s=GRACE_S)
-
-
-@pytest.fixture(params=["websocket", "polling"])
-def transport(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
-@pytest.fixture
-async def player(club: Club) -> AsyncIterator[Person]:
-    person = await club.person()
-    yield person
-    await person.leave()
 
 
 @pytest.fixture
@@ -75,17 +62,6 @@ def refused(ack: Any, code: str) -> bool:
     return bool(ack["code"] == code)
 
 
-async def connect_error(club: Club, transport: str, auth: Any) -> Any:
-    """What a client is told that is not let in."""
-    told: list[Any] = []
-    door = SocketDoor(club, transport, auth)
-    door.client.on("connect_error", told.append)
-    with pytest.raises(socketio.exceptions.ConnectionError):
-        await door.open()
-    await door.close()
-    return told[0]
-
-
 # --- the token of CONNECT --------------------------------------------------------------------
 
 
@@ -118,7 +94,8 @@ async def test_bad_token_in_connect_is_a_connect_error_with_its_code(
     club: Club, player: Person, transport: str
 ) -> None:
     for kind, code in [*BAD_TOKENS.items(), ("number", "invalid_token")]:
-        error = await connect_error(club, transport, {"token": bad_token(club, player, kind)})
+        auth = {"token": bad_token(club, player, kind)}
+        error = await SocketDoor(club, transport, auth).refusal()
 
         assert error["data"] == {"code": code}, kind
         assert error["message"]

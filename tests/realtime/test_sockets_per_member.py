@@ -1,11 +1,9 @@
 """How many sockets one member may have: past it another is refused, and those who are in stay."""
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import socketio
 
 from server.config import Config
 from server.keys import SOCKETS
@@ -21,31 +19,8 @@ def config(dsn: str, tmp_path_factory: pytest.TempPathFactory) -> Config:
     return make_config(dsn, var_dir, sockets_per_member=MOST)
 
 
-@pytest.fixture(params=["websocket", "polling"])
-def transport(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
-@pytest.fixture
-async def player(club: Club) -> AsyncIterator[Person]:
-    person = await club.person()
-    yield person
-    await person.leave()
-
-
 def claim(person: Person) -> dict[str, Any]:
     return {"userId": person.id, "token": person.token}
-
-
-async def refusal_of_connect(club: Club, transport: str, person: Person) -> Any:
-    """What a client is told that comes with a token and is not let in."""
-    told: list[Any] = []
-    door = SocketDoor(club, transport, {"token": person.token})
-    door.client.on("connect_error", told.append)
-    with pytest.raises(socketio.exceptions.ConnectionError):
-        await door.open()
-    await door.close()
-    return told[0]
 
 
 async def settled(club: Club, count: int) -> None:
@@ -62,7 +37,7 @@ async def test_one_socket_too_many_is_refused_at_connect_and_leaves_no_trace(
 ) -> None:
     doors: list[Any] = [await player.comes(transport) for _ in range(MOST)]
 
-    refused = await refusal_of_connect(club, transport, player)
+    refused = await SocketDoor(club, transport, {"token": player.token}).refusal()
 
     assert refused["data"]["code"] == "too_many_sockets"
     assert refused["message"] == "This account has too many connections open."

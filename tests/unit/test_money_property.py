@@ -1,19 +1,15 @@
 """Money under random interleavings: whatever happens at once, not a coin is lost or doubled."""
 
 import asyncio
-import hashlib
-import hmac
-import json
 import random
-import time
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from tests.club import Answer, Club, Person, line
-from tests.conftest import PAYMENT_SECRET
 from tests.invariants import check_invariants
+from tests.payments import signed_callback
 
 ROUNDS = 8
 STEPS = 60
@@ -44,23 +40,6 @@ class Model:
 
 def coins(number: Any) -> Decimal:
     return Decimal(str(number))
-
-
-def callback(person: Person, amount: str, transaction: str) -> str:
-    fields = {
-        "amount": amount,
-        "status": "success",
-        "timestamp": str(int(time.time())),
-        "transactionId": transaction,
-        "userId": str(person.id),
-    }
-    text = "\n".join(f"{name}={fields[name]}" for name in sorted(fields))
-    signature = hmac.new(PAYMENT_SECRET.encode(), text.encode(), hashlib.sha256).hexdigest()
-    return (
-        f'{{"amount": {amount}, "status": "success", "timestamp": {fields["timestamp"]},'
-        f' "transactionId": {json.dumps(transaction)}, "userId": {person.id},'
-        f' "signature": "{signature}"}}'
-    )
 
 
 class Day:
@@ -116,7 +95,7 @@ class Day:
             self.model.moved(person, coins(amount) * (1 if what == "add" else -1))
 
     async def tops_up(self, person: Person, transaction: str) -> None:
-        body = callback(person, "12.34", transaction)
+        body = signed_callback(person, "12.34", transaction)
         answer = await self.club.call("POST", "/api/payment/callback", raw=body)
         assert answer.body == {"success": True}
         if transaction not in self.model.credited:

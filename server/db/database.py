@@ -1,12 +1,15 @@
-"""PostgreSQL: a pool, and transactions with something to do before and after the commit."""
+"""The service's door to PostgreSQL."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import asyncpg
 
+from server.db.connection import Connection
+from server.db.pool import Pool
+from server.db.transaction import Transaction
 from server.errors import DatabaseUnavailable
 
 # What asyncpg and the operating system raise when the database is away, overloaded or
@@ -34,34 +37,14 @@ _SETTINGS = {
     "timezone": "UTC",
     "default_transaction_isolation": "read committed",
 }
-
-
-class _Connection(asyncpg.Connection):
-    """A connection that needs no reset between users: nothing here sets session state."""
-
-    def get_reset_query(self) -> str:
-        return ""
-
-
-class Transaction:
-    """An open transaction. What is put in `outbox` is written by the event log before COMMIT."""
-
-    __slots__ = ("connection", "outbox", "execute", "fetch", "fetchrow", "fetchval")
-
-    def __init__(self, connection: Any) -> None:
-        self.connection = connection
-        self.outbox: list[Any] = []
-        self.execute = connection.execute
-        self.fetch = connection.fetch
-        self.fetchrow = connection.fetchrow
-        self.fetchval = connection.fetchval
+_CLOSING_S = 1.0
 
 
 class Database:
     """The service's door to PostgreSQL.
 
-    `before_commit` hooks are awaited with the open transaction, `after_commit` hooks are called
-    with it once the commit is certain.
+    `before_commit` hooks are called with the open transaction, `after_commit` hooks once the
+    commit is certain.
 
     Raises: DatabaseUnavailable, from every method, when PostgreSQL does not answer.
     """
@@ -70,59 +53,65 @@ class Database:
         self.dsn = dsn
         self._pool_size = pool_size
         self._timeout_s = timeout_s
-        self._pool: asyncpg.Pool | None = None
-        self.before_commit: list[Callable[[Transaction], Awaitable[None]]] = []
+        self._pool: Pool | None = None
+        self.before_commit: list[Callable[[Transaction], None]] = []
         self.after_commit: list[Callable[[Transaction], None]] = []
 
     async def open(self) -> None:
         """Make the pool. It connects when first used, so the database may still be away."""
-        self._pool = await asyncpg.create_pool(
-            self.dsn,
-            min_size=0,
-            max_size=self._pool_size,
-            timeout=self._timeout_s,
-            command_timeout=self._timeout_s * 2,
-            connection_class=_Connection,
-            server_settings=_SETTINGS,
-        )
+        self._pool = Pool(self._connect, self._pool_size)
 
     async def close(self) -> None:
         """Close the pool; connections that do not end within a second are cut."""
         if self._pool is not None:
-            try:
-                await asyncio.wait_for(self._pool.close(), 1.0)
-            except _UNAVAILABLE:
-                self._pool.terminate()
-            self._pool = None
+            pool, self._pool = self._pool, None
+            await pool.close(_CLOSING_S)
 
     async def connect(self, settings: Mapping[str, str] | None = None) -> Any:
         """A connection outside the pool, for a task that keeps it."""
         with translated():
-            return await asyncpg.connect(
-                self.dsn,
-                timeout=self._timeout_s,
-                command_timeout=self._timeout_s * 2,
-                server_settings={**_SETTINGS, **(settings or {})},
-            )
+            return await self._connect(settings)
+
+    async def _connect(self, settings: Mapping[str, str] | None = None) -> Connection:
+        connection: Connection = await asyncpg.connect(
+            self.dsn,
+            timeout=self._timeout_s,
+            command_timeout=self._timeout_s * 2,
+            connection_class=Connection,
+            server_settings={**_SETTINGS, **(settings or {})},
+        )
+        return connection
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Any]:
         """A pooled connection for reads that need no transaction."""
-        if self._pool is None:
+        pool = self._pool
+        if pool is None:
             raise DatabaseUnavailable()
         with translated():
-            async with self._pool.acquire(timeout=self._timeout_s) as connection:
+            connection = await pool.acquire(self._timeout_s)
+            interrupted = False
+            try:
                 yield connection
+            except (asyncio.CancelledError, TimeoutError):
+                interrupted = True
+                raise
+            finally:
+                pool.release(connection, interrupted=interrupted)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
         """A READ COMMITTED transaction: all of it happens, or nothing."""
         async with self.connection() as connection:
-            async with connection.transaction():
-                tx = Transaction(connection)
+            tx = Transaction(connection)
+            try:
                 yield tx
                 for write in self.before_commit:
-                    await write(tx)
+                    write(tx)
+                await tx.commit()
+            except BaseException:
+                await tx.roll_back()
+                raise
         for told in self.after_commit:
             told(tx)
 
