@@ -4,7 +4,10 @@ import re
 
 import pytest
 
+from server.web.pages import PAGES
 from tests.club import Club
+
+_WAYS_AROUND = ("fetch(", "XMLHttpRequest", "EventSource", "socket.io-client", "/static/vendor")
 
 
 async def test_the_module_and_all_that_it_imports_are_served(club: Club) -> None:
@@ -33,3 +36,10 @@ async def test_the_module_and_all_that_it_imports_are_served(club: Club) -> None
 )
 async def test_what_no_browser_needs_is_not_served(club: Club, path: str) -> None:
     assert (await club.call("GET", f"/client/{path}")).status == 404
+
+
+def test_pages_speak_with_the_server_through_the_kit_only() -> None:
+    scripts = list((PAGES / "static").rglob("*.js"))
+    around = [(path.name, way) for path in scripts for way in _WAYS_AROUND if way in path.read_text()]
+    assert scripts
+    assert around == []

@@ -45,6 +45,31 @@ async def test_page_that_was_away_for_too_long_begins_anew_from_the_snapshot(
         assert heard == [1, 5]
 
 
+async def test_page_of_a_club_without_recovery_begins_anew_each_time_and_is_never_wrong(
+    config: Config,
+) -> None:
+    async with Club.open(replace(config, recovery_enabled=False)) as club, through(club) as network:
+        teller = Teller(await club.person(has_password=False))
+        async with kit(network.url, teller.player) as page:
+            await page.is_online("websocket")
+            await teller.tells(2)
+            for turn in range(2):
+                since = len(page.said)
+                network.is_cut = True
+                await network.hang_up()
+                await page.is_down(since)
+                await teller.tells(2)
+                network.is_cut = False
+                await page.is_online("websocket", since)
+                assert (await page.do("snapshot"))["balance"] == teller.told
+                await teller.tells(1)
+            name = f"balance:updated:{teller.player.id}"
+            await page.says(lambda line: (line.get("snapshot") or {}).get("balance") == 8)
+            balances = [data["balance"] for data in page.all(name)]
+            assert balances == sorted(balances)
+            assert page.count("resync") >= 3
+
+
 async def test_page_obeys_a_server_that_says_when_to_come_back(config: Config) -> None:
     async with Club.open(config) as club:
         port = urlsplit(club.url).port
