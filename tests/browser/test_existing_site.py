@@ -12,8 +12,8 @@ from playwright.async_api import Browser, expect
 
 from server.config import Config
 from tests.browser.pages import Window
-from tests.kit.kit import session_of
 from tests.club import Club
+from tests.kit.kit import session_of
 
 _PAGE = """<!doctype html>
 <html lang="en"><title>An old site</title><link rel="icon" href="data:,"><output>…</output>
@@ -61,11 +61,13 @@ _REACT_PAGE = """<!doctype html>
     const {{ balance }} = useClubValue("snapshot") ?? {{}};
     const [last, setLast] = useState("nothing");
     useClubEvent("balance:updated", useCallback((data) => setLast(data.balance), []));
-    return createElement("output", null, `${{describe(useClubValue("state"))}}, ${{balance}}, ${{last}}`);
+    const shown = `${{describe(useClubValue("state"))}}, ${{balance}}, ${{last}}`;
+    return createElement("output", null, shown);
   }}
   const club = new CyberHub({{ url: "{club}" }});
   club.setSession({session});
-  render(createElement(ClubProvider, {{ club: club.start() }}, createElement(Page)), document.getElementById("app"));
+  const page = createElement(ClubProvider, {{ club: club.start() }}, createElement(Page));
+  render(page, document.getElementById("app"));
 </script>
 """
 

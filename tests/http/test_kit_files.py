@@ -40,6 +40,8 @@ async def test_what_no_browser_needs_is_not_served(club: Club, path: str) -> Non
 
 def test_pages_speak_with_the_server_through_the_kit_only() -> None:
     scripts = list((PAGES / "static").rglob("*.js"))
-    around = [(path.name, way) for path in scripts for way in _WAYS_AROUND if way in path.read_text()]
+    around = [
+        (path.name, way) for path in scripts for way in _WAYS_AROUND if way in path.read_text()
+    ]
     assert scripts
     assert around == []
