@@ -61,13 +61,13 @@ def _settled(load: Load) -> dict[str, Any]:
 
 
 def _latency(club: RunningClub, clients: int, per_second: int, seconds: float) -> str:
-    load = _members(club, 0)
+    load = Load(club, "127.0.0.2", 1000)
     _say(f"  connecting {clients} sockets …")
+    load.ask(f"open {clients - _OWN_SOCKETS} 20")
     for number, member in enumerate(club.members[:_CONNECTIONS]):
         load.ask(f"member {member.token}")
         if number < _OWN_SOCKETS:
             load.ask("open 1 1 1")
-    load.ask(f"open {clients - _OWN_SOCKETS} 20")
     load.ask(f"cases {club.case_id} 2000 {per_second}")
     _settled(load)
     load.ask("reset")

@@ -7,9 +7,10 @@ made from these classes.
 from events.balance import BalanceUpdated
 from events.base import COMMANDS, EVENTS, Audience, Command, Event, WrongPayload
 from events.cases import CasesUpdated
-from events.connection import AuthExpired, Identify, Ping, Pong, ServerDraining
+from events.connection import AuthExpired, Identify, Ping, Pong, Resync, ServerDraining
 from events.drops import DropNew
 from events.inventory import InventoryUpdated
+from events.reactor import ReactorEvent
 
 __all__ = [
     "COMMANDS",
@@ -25,6 +26,8 @@ __all__ = [
     "InventoryUpdated",
     "Ping",
     "Pong",
+    "ReactorEvent",
+    "Resync",
     "ServerDraining",
     "WrongPayload",
 ]

@@ -40,6 +40,24 @@ class ServerDraining(Event):
 
 
 @dataclass(frozen=True)
+class Resync(Event):
+    """What came after the cursor in `auth.after` cannot all be told: load the snapshot again.
+
+    Sent right before the answer to CONNECT; what is told from `cursor` on follows.
+    """
+
+    name = "resync"
+    audience = Audience("{sid}")
+    durable = False
+
+    sid: str
+    cursor: str
+
+    class Payload(Schema):
+        cursor = fields.String(required=True)
+
+
+@dataclass(frozen=True)
 class Pong(Event):
     """The answer to `ping`, with the server's time."""
 
@@ -67,13 +85,22 @@ class Ping(Command):
 
 
 class Identify(Command):
-    """Join the rooms of the member whose token this is; `userId` must be that member's id."""
+    """Join the rooms of the member whose token this is; `userId` must be that member's id.
+
+    With `after`, a cursor, what came since then is told before the ack, which then says whether
+    that was all (`resync` false), and where the socket is now.
+    """
 
     name = "user:identify"
 
     class Payload(Schema):
         user_id = IdOrText(required=True)
         token = fields.String(load_default=None, allow_none=True)
+        after = fields.String(load_default=None, allow_none=True)
 
     class Answer(Schema):
+        optional = frozenset({"resync", "cursor"})
+
         user_id = Id(required=True)
+        resync = fields.Boolean()
+        cursor = fields.String()

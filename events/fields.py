@@ -8,7 +8,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from functools import cached_property
+from typing import Any, ClassVar
 
 from marshmallow import Schema as BaseSchema
 from marshmallow import ValidationError, fields, missing, validate
@@ -20,6 +21,9 @@ MAX_MONEY_MINOR = 100_000_000_000
 # Up to 2^46 whole units a double, which is what browsers read numbers into, still tells
 # neighbouring hundredths apart; users_balance in the database holds the same bound.
 MAX_BALANCE_MINOR = 7_000_000_000_000_000
+
+# Deeper than anybody means it, and far from where Python's own readers give up.
+_MAX_DEPTH = 64
 
 _MONEY = re.compile(r"-?\d{1,15}(\.\d{1,2})?", re.ASCII)
 _DECIMAL_ID = re.compile(r"[1-9]\d{0,15}", re.ASCII)
@@ -46,13 +50,35 @@ class Schema(BaseSchema):
     The kinds of value below are strict both ways: what is not valid is not written either.
     """
 
+    #: What may be left out where it does not apply.
+    optional: ClassVar[frozenset[str]] = frozenset()
+
     def get_attribute(self, obj: Any, attr: str, default: Any) -> Any:
         # marshmallow would look further for lists and dotted names, which nothing here has, and
         # leave the field out without a word.
         value = obj.get(attr, missing) if type(obj) is dict else getattr(obj, attr, missing)
-        if value is missing:
+        if value is missing and attr not in self.optional:
             raise ValidationError(f"{type(obj).__name__} has no {attr}.")
         return value
+
+    def _serialize(self, obj: Any, *, many: bool = False) -> Any:
+        # marshmallow's own takes twice as long over what nothing here has: fields that are
+        # computed, left out or filled in.
+        if many:
+            return [self._serialize(each) for each in obj]
+        read = self.get_attribute
+        return {
+            key: write(read(obj, attribute, missing), name, obj)
+            for name, attribute, key, write in self._written
+        }
+
+    @cached_property
+    def _written(self) -> list[tuple[str, str, str, Any]]:
+        """Each field's name, where it is read, what it is called on the wire, how it is written."""
+        return [
+            (name, field.attribute or name, field.data_key or name, field._serialize)
+            for name, field in self.dump_fields.items()
+        ]
 
     def on_bind_field(self, field_name: str, field_obj: fields.Field) -> None:
         if field_obj.data_key is None:
@@ -138,6 +164,28 @@ class Fraction(fields.Field[float]):
         return number
 
 
+class AnyJson(fields.Field[Any]):
+    """Any JSON value, which nobody here looks into."""
+
+    default_error_messages = {"deep": "Nested too deeply."}
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+    ) -> Any:
+        return self._plain(value, _MAX_DEPTH)
+
+    def _plain(self, value: Any, levels: int) -> Any:
+        if levels == 0:
+            raise self.make_error("deep")
+        if isinstance(value, NumberText):
+            return float(value.text)
+        if isinstance(value, list):
+            return [self._plain(each, levels - 1) for each in value]
+        if isinstance(value, dict):
+            return {name: self._plain(each, levels - 1) for name, each in value.items()}
+        return value
+
+
 class Id(fields.Integer):
     """A JSON integer from 1 to 2^53−1."""
 
@@ -191,7 +239,8 @@ class Text(fields.String):
             return None
         if type(value) is not str or self._forbidden.search(value):
             raise ValidationError(f"{attr}: {value!r} is not text.")
-        self._validate(value)
+        for check in self.validators:
+            check(value)
         return value
 
     def _deserialize(

@@ -5,11 +5,13 @@ from typing import Any
 from aiohttp import web
 from marshmallow import fields
 
-from events.fields import Id, Schema, Text, Time
+from events.fields import Count, Id, Schema, Text, Time
 from events.views import UserView
 from server.club import accounts
-from server.keys import DB, SOCKETS
-from server.realtime.sockets import Socket, Sockets
+from server.identity import SignedIn
+from server.keys import DB, DEPARTURES, FEEDS, RELAY, SIO, SOCKETS
+from server.realtime.feed import Feed
+from server.realtime.sockets import Socket
 from server.web.body import query
 from server.web.paging import PageQuery, cut
 from server.web.routes import ADMIN, STAFF, Routes, success
@@ -26,6 +28,12 @@ class UsersAnswer(Schema):
     next = Id(required=True, allow_none=True)
 
 
+class DepartureView(Schema):
+    transport = fields.String(required=True)
+    reason = fields.String(required=True)
+    at = Time(required=True)
+
+
 class ConnectionView(Schema):
     id = fields.String(required=True)
     user_id = Id(required=True, allow_none=True)
@@ -33,6 +41,10 @@ class ConnectionView(Schema):
     transport = fields.String(required=True)
     address = fields.String(required=True)
     since = Time(required=True)
+    position = fields.String(required=True, allow_none=True)
+    lag = Count(required=True, allow_none=True)
+    buffered_bytes = Count(required=True)
+    last_close = fields.Nested(DepartureView, required=True, allow_none=True)
 
 
 class ConnectionsAnswer(Schema):
@@ -53,18 +65,42 @@ async def users(request: web.Request) -> web.Response:
 
 @routes.get("/api/admin/connections", who=STAFF, answer=ConnectionsAnswer)
 async def connections(request: web.Request) -> web.Response:
-    """Who is connected to this worker now."""
-    sockets = request.app[SOCKETS]
-    return success(request, connections=[_connection(sockets, each) for each in sockets.all()])
+    """Who is connected to this worker now, at every door; `lag` counts events of the log."""
+    app = request.app
+    sockets = [_socket(app, each) for each in app[SOCKETS].all()]
+    return success(request, connections=sockets + [_feed(app, each) for each in app[FEEDS].all()])
 
 
-def _connection(sockets: Sockets, socket: Socket) -> dict[str, Any]:
-    member = socket.who.member if socket.who else None
-    return {
+def _socket(app: web.Application, socket: Socket) -> dict[str, Any]:
+    # What the relay has delivered was given to every socket's connection.
+    position = app[RELAY].position
+    return _connection(app, socket.who, socket.address) | {
         "id": socket.sid,
+        "transport": app[SOCKETS].transport(socket),
+        "since": socket.since,
+        "position": position and str(position),
+        "lag": 0 if position else None,
+        "buffered_bytes": app[SIO].buffered(socket.sid),
+    }
+
+
+def _feed(app: web.Application, feed: Feed) -> dict[str, Any]:
+    position = feed.reached
+    return _connection(app, feed.who, feed.address) | {
+        "id": f"{feed.door}-{feed.number}",
+        "transport": feed.door,
+        "since": feed.since,
+        "position": position and str(position),
+        "lag": app[FEEDS].lag(feed),
+        "buffered_bytes": app[FEEDS].buffered(feed),
+    }
+
+
+def _connection(app: web.Application, who: SignedIn | None, address: str) -> dict[str, Any]:
+    member = who.member if who else None
+    return {
         "user_id": member and member.id,
         "username": member and member.username,
-        "transport": sockets.transport(socket),
-        "address": socket.address,
-        "since": socket.since,
+        "address": address,
+        "last_close": app[DEPARTURES].last(member.id if member else None, address),
     }

@@ -8,20 +8,16 @@ from aiohttp import web
 from socketio.exceptions import ConnectionRefusedError
 
 from events import Identify, Ping, Pong
-from server.errors import ClubError, Forbidden, InvalidToken, Unauthorized
+from server.errors import ClubError, InvalidToken, NotYourself, Unauthorized
 from server.identity import SignedIn
-from server.keys import AUTH, SIO, SOCKETS
+from server.keys import AUTH, DEPARTURES, SIO, SOCKETS
+from server.realtime.cursor import BadCursor, Cursor
 from server.realtime.sockets import Socket
 from server.web.commands import Commands
 
 log = structlog.get_logger(__name__)
 
 commands = Commands()
-
-
-class NotYourself(Forbidden):
-    code = "not_yourself"
-    sentence = "The token is another member's."
 
 
 def bind(app: web.Application) -> None:
@@ -52,6 +48,7 @@ def bind(app: web.Application) -> None:
         socket = app[SOCKETS].remove(sid)
         if socket is not None:
             member = socket.who.member.id if socket.who else None
+            app[DEPARTURES].note(member, socket.address, "socket.io", reason)
             log.info("disconnected", sid=sid, reason=reason, member=member)
 
     sio.on("connect", connect)
@@ -80,9 +77,22 @@ async def identify(app: web.Application, socket: Socket, body: dict[str, Any]) -
     if who.member.id != body["user_id"]:
         log.warning("identify refused", member=who.member.id, claimed=body["user_id"])
         raise NotYourself()
-    await app[SOCKETS].identify(socket, who)
+    answer: dict[str, Any] = {"user_id": who.member.id}
+    if body["after"] is None:
+        await app[SOCKETS].identify(socket, who)
+    else:
+        continued = await app[SOCKETS].continue_as(socket, who, _place(body["after"]))
+        answer |= {"resync": continued.resync, "cursor": str(continued.cursor)}
     log.info("identified", member=who.member.id, role=who.member.role)
-    return {"user_id": who.member.id}
+    return answer
+
+
+def _place(text: str) -> Cursor | None:
+    """A cursor that cannot be read is one that cannot be continued."""
+    try:
+        return Cursor.parse(text)
+    except BadCursor:
+        return None
 
 
 @commands.on(Ping)

@@ -17,6 +17,9 @@ import handlers.drops
 import handlers.inventory
 import handlers.me
 import handlers.payments
+import handlers.reactor
+import handlers.sockets
+import handlers.stream
 import handlers.system
 import handlers.updates
 from events import ServerDraining
@@ -27,8 +30,15 @@ from server.db import Database, translated
 from server.engine import SAME_ORIGIN, FrontSite, Request
 from server.engine.bundles import add_bundles
 from server.errors import DatabaseUnavailable
+from server.realtime.departures import Departures
+from server.realtime.feeds import FeedLimits, Feeds
 from server.realtime.log import EventLog
+from server.realtime.marks import Marks
+from server.realtime.pids import Pids
+from server.realtime.reactor import Reactor
+from server.realtime.recovery import LogRecovery
 from server.realtime.relay import Relay
+from server.realtime.retention import Retention
 from server.realtime.sio import ClubSio
 from server.realtime.sockets import Sockets
 from server.web import middleware, transactions
@@ -52,9 +62,12 @@ DOORS: tuple[Routes, ...] = (
     handlers.payments.routes,
     handlers.drops.routes,
     handlers.updates.routes,
+    handlers.stream.routes,
+    handlers.reactor.routes,
     handlers.admin.routes,
     handlers.system.routes,
 )
+REALTIME_DOORS: tuple[Routes, ...] = (handlers.sockets.routes, handlers.reactor.socket_routes)
 
 _HOUSEKEEPING_S = 600.0
 
@@ -75,18 +88,42 @@ def create_app(config: Config, *, prepare: Prepare | None = None) -> web.Applica
     )
     event_log = EventLog(db)
     lifecycle = Lifecycle()
-    sio = _socketio(config, event_log, lifecycle)
+    tokens = Tokens(config)
+    marks = Marks(db, per_second=config.recovery_marks_per_second)
+    recovery = LogRecovery(
+        db,
+        event_log,
+        marks=marks,
+        pids=Pids(config.jwt_secret),
+        presumed=tokens.presumed_member,
+        enabled=config.recovery_enabled,
+        reads=config.recovery_reads,
+    )
+    sio = _socketio(config, event_log, recovery, lifecycle)
     app[keys.CONFIG] = config
     app[keys.DB] = db
     app[keys.EVENT_LOG] = event_log
-    app[keys.RELAY] = Relay(
+    app[keys.RELAY] = relay = Relay(
         db, event_log, sio.deliver, sio.together, poll_s=config.relay_poll_s
     )
+    app[keys.DEPARTURES] = departures = Departures()
+    app[keys.FEEDS] = feeds = _feeds(config, event_log, relay, departures)
+    sio.listeners.append(feeds.tell)
+    app[keys.REACTOR] = Reactor(
+        sio,
+        feeds,
+        enabled=config.reactor_enabled,
+        detail_max_bytes=config.reactor_detail_max_bytes,
+        backlog=config.reactor_backlog,
+    )
+    app[keys.RETENTION] = Retention(db, days=config.event_log_days)
+    app[keys.MARKS] = marks
     app[keys.SIO] = sio
     app[keys.SOCKETS] = Sockets(
-        sio, grace_s=config.auth_grace_s, per_member=config.sockets_per_member
+        sio, recovery, grace_s=config.auth_grace_s, per_member=config.sockets_per_member
     )
-    app[keys.AUTH] = Authenticator(db, Tokens(config), accounts)
+    recovery.begin(app[keys.RELAY], app[keys.SOCKETS])
+    app[keys.AUTH] = Authenticator(db, tokens, accounts)
     app[keys.LIMITS] = RateLimits(config)
     app[keys.PASSWORDS] = Passwords(max_waiting=config.sign_ins_waiting)
     app[keys.TURNS] = transactions.Turns()
@@ -100,7 +137,9 @@ def _add_doors(app: web.Application, config: Config) -> None:
     doors = list(DOORS)
     if config.demo:
         doors.append(handlers.payments.demo_routes)
-    if not config.realtime_enabled:
+    if config.realtime_enabled:
+        doors.extend(REALTIME_DOORS)
+    else:
         doors.append(handlers.system.realtime_off_routes)
     routes = [route for door in doors for route in door.all]
     for route in routes:
@@ -116,13 +155,30 @@ def _add_doors(app: web.Application, config: Config) -> None:
         app[keys.SIO].attach(app)
 
 
-def _socketio(config: Config, event_log: EventLog, lifecycle: Lifecycle) -> ClubSio:
+def _feeds(
+    config: Config, event_log: EventLog, relay: Relay, departures: Departures
+) -> Feeds:
+    limits = FeedLimits(
+        queue=config.stream_queue,
+        readers=config.stream_readers,
+        patience_s=config.database_timeout_s,
+        total=config.streams_max,
+        per_address=config.streams_per_address,
+        per_member=config.streams_per_member,
+    )
+    return Feeds(event_log, relay, departures, limits, grace_s=config.auth_grace_s)
+
+
+def _socketio(
+    config: Config, event_log: EventLog, recovery: LogRecovery, lifecycle: Lifecycle
+) -> ClubSio:
     def client_address(request: Request) -> str:
         forwarded = request.headers.get("x-forwarded-for", "")
         return middleware.caller_address(request.peer, forwarded, config)
 
     return ClubSio(
         event_log,
+        recovery=recovery,
         cors_allowed_origins=[SAME_ORIGIN, *config.cors_origins],
         origin_required=config.origin_required,
         client_address=client_address,
@@ -141,15 +197,18 @@ def _socketio(config: Config, event_log: EventLog, lifecycle: Lifecycle) -> Club
 def _run(prepare: Prepare | None) -> Callable[[web.Application], AsyncIterator[None]]:
     async def run(app: web.Application) -> AsyncIterator[None]:
         await app[keys.DB].open()
+        app[keys.REACTOR].start()
         tasks = [
             asyncio.create_task(_get_ready(app, prepare)),
             asyncio.create_task(_keep_house(app)),
+            asyncio.create_task(app[keys.FEEDS].watch()),
         ]
         yield
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         app[keys.PASSWORDS].close()
+        await app[keys.MARKS].close()
         await app[keys.DB].close()
 
     return run
@@ -175,14 +234,18 @@ async def _get_ready(app: web.Application, prepare: Prepare | None) -> None:
             log.exception("the server cannot get ready")
             lifecycle.reason = "migration or preparation failed; see the log"
             await asyncio.sleep(5.0)
-    relay = asyncio.create_task(app[keys.RELAY].run())
+    tasks = [
+        asyncio.create_task(app[keys.RELAY].run()),
+        asyncio.create_task(app[keys.RETENTION].run()),
+    ]
     try:
         await app[keys.RELAY].connected.wait()
         lifecycle.ready()
         log.info("ready")
-        await relay
+        await asyncio.gather(*tasks)
     finally:
-        relay.cancel()
+        for task in tasks:
+            task.cancel()
 
 
 async def _keep_house(app: web.Application) -> None:
@@ -216,7 +279,7 @@ async def drain(app: web.Application) -> None:
     Takes `drain_s` seconds at most; what is left then is cut.
     """
     app[keys.LIFECYCLE].drain()
-    app[keys.RELAY].wake_all()
+    app[keys.FEEDS].drain()
     sio, sockets = app[keys.SIO], app[keys.SOCKETS].all()
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(app[keys.CONFIG].drain_s):

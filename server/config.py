@@ -94,6 +94,11 @@ class Config:
     origin_required: bool = False
     engine: Mapping[str, float] = field(default_factory=lambda: dict(ENGINE))
     sockets_per_member: int = 50
+    recovery_enabled: bool = True
+    # Of the pool's connections: the club's work needs the others.
+    recovery_reads: int = 8
+    recovery_marks_per_second: float = 100.0
+    event_log_days: float = 7.0
     trusted_proxies: tuple[Network, ...] = ()
     body_max_bytes: int = 256 * 1024
     body_timeout_s: float = 20.0
@@ -106,6 +111,17 @@ class Config:
     relay_poll_s: float = 1.0
     updates_max_wait_s: float = 50.0
     updates_max_waiting: int = 20_000
+    streams_max: int = 20_000
+    streams_per_address: int = 2000
+    streams_per_member: int = 50
+    stream_queue: int = 500
+    stream_readers: int = 8
+    stream_heartbeat_s: float = 25.0
+    stream_write_timeout_s: float = 60.0
+    stream_message_max_bytes: int = 64 * 1024
+    reactor_enabled: bool = True
+    reactor_detail_max_bytes: int = 16 * 1024
+    reactor_backlog: int = 10_000
     metrics_access: str = "anyone"
     log_format: str = "auto"
     log_level: str = "INFO"
@@ -183,6 +199,12 @@ def _read(env: Env, *, demo: bool) -> Config:
         sockets_per_member=_whole(
             env, "SOCKETS_PER_MEMBER", Config.sockets_per_member, 1, 1_000_000
         ),
+        recovery_enabled=env.bool("RECOVERY_ENABLED", Config.recovery_enabled),
+        recovery_reads=_whole(env, "RECOVERY_READS", Config.recovery_reads, 1, 1000),
+        recovery_marks_per_second=_number(
+            env, "RECOVERY_MARKS_PER_SECOND", Config.recovery_marks_per_second, 1e6
+        ),
+        event_log_days=_number(env, "EVENT_LOG_DAYS", Config.event_log_days, 36_500),
         trusted_proxies=_networks(env, "TRUSTED_PROXIES"),
         body_max_bytes=_whole(env, "BODY_MAX_BYTES", Config.body_max_bytes, 1024, 2**30),
         body_timeout_s=_seconds(env, "BODY_TIMEOUT_S", Config.body_timeout_s),
@@ -204,6 +226,27 @@ def _read(env: Env, *, demo: bool) -> Config:
         updates_max_waiting=_whole(
             env, "UPDATES_MAX_WAITING", Config.updates_max_waiting, 0, 10_000_000
         ),
+        streams_max=_whole(env, "STREAMS_MAX", Config.streams_max, 0, 10_000_000),
+        streams_per_address=_whole(
+            env, "STREAMS_PER_ADDRESS", Config.streams_per_address, 1, 10_000_000
+        ),
+        streams_per_member=_whole(
+            env, "STREAMS_PER_MEMBER", Config.streams_per_member, 1, 1_000_000
+        ),
+        stream_queue=_whole(env, "STREAM_QUEUE", Config.stream_queue, 1, 1_000_000),
+        stream_readers=_whole(env, "STREAM_READERS", Config.stream_readers, 1, 1000),
+        stream_heartbeat_s=_seconds(env, "STREAM_HEARTBEAT_S", Config.stream_heartbeat_s),
+        stream_write_timeout_s=_seconds(
+            env, "STREAM_WRITE_TIMEOUT_S", Config.stream_write_timeout_s
+        ),
+        stream_message_max_bytes=_whole(
+            env, "STREAM_MESSAGE_MAX_BYTES", Config.stream_message_max_bytes, 1024, 2**30
+        ),
+        reactor_enabled=env.bool("REACTOR_ENABLED", Config.reactor_enabled),
+        reactor_detail_max_bytes=_whole(
+            env, "REACTOR_DETAIL_MAX_BYTES", Config.reactor_detail_max_bytes, 2, 2**20
+        ),
+        reactor_backlog=_whole(env, "REACTOR_BACKLOG", Config.reactor_backlog, 1, 10_000_000),
         metrics_access=_matching(
             env, "METRICS_ACCESS", Config.metrics_access, "anyone|admin|off"
         ),
@@ -226,6 +269,13 @@ def _seconds(env: Env, name: str, default: float) -> float:
     value = env.float(name, default)
     if not 0 < value <= 86_400:
         raise ConfigError(f"{name} takes seconds, more than 0 and at most a day.")
+    return value
+
+
+def _number(env: Env, name: str, default: float, high: float) -> float:
+    value = env.float(name, default)
+    if not 0 < value <= high:
+        raise ConfigError(f"{name} takes a number greater than 0 and at most {high:g}.")
     return value
 
 

@@ -72,6 +72,11 @@ class Forbidden(ClubError):
     sentence = "You are not allowed to do this."
 
 
+class NotYourself(Forbidden):
+    code = "not_yourself"
+    sentence = "The token is another member's."
+
+
 class NotFound(ClubError):
     status = 404
     code = "not_found"

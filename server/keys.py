@@ -8,8 +8,13 @@ from server.config import Config
 
 if TYPE_CHECKING:
     from server.db import Database
+    from server.realtime.departures import Departures
+    from server.realtime.feeds import Feeds
     from server.realtime.log import EventLog
+    from server.realtime.marks import Marks
+    from server.realtime.reactor import Reactor
     from server.realtime.relay import Relay
+    from server.realtime.retention import Retention
     from server.realtime.sio import ClubSio
     from server.realtime.sockets import Sockets
     from server.web.auth import Authenticator
@@ -21,12 +26,17 @@ if TYPE_CHECKING:
 CONFIG = web.AppKey("config", Config)
 AUTH: "web.AppKey[Authenticator]" = web.AppKey("auth")
 DB: "web.AppKey[Database]" = web.AppKey("db")
+DEPARTURES: "web.AppKey[Departures]" = web.AppKey("departures")
 DOCUMENTS: "web.AppKey[dict[str, str]]" = web.AppKey("documents")
 EVENT_LOG: "web.AppKey[EventLog]" = web.AppKey("event_log")
+FEEDS: "web.AppKey[Feeds]" = web.AppKey("feeds")
 LIFECYCLE: "web.AppKey[Lifecycle]" = web.AppKey("lifecycle")
 LIMITS: "web.AppKey[RateLimits]" = web.AppKey("limits")
+MARKS: "web.AppKey[Marks]" = web.AppKey("marks")
 PASSWORDS: "web.AppKey[Passwords]" = web.AppKey("passwords")
+REACTOR: "web.AppKey[Reactor]" = web.AppKey("reactor")
 RELAY: "web.AppKey[Relay]" = web.AppKey("relay")
+RETENTION: "web.AppKey[Retention]" = web.AppKey("retention")
 ROUTES: "web.AppKey[list[Any]]" = web.AppKey("routes")
 SIO: "web.AppKey[ClubSio]" = web.AppKey("sio")
 SOCKETS: "web.AppKey[Sockets]" = web.AppKey("sockets")

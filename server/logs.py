@@ -49,6 +49,8 @@ def configure(*, format: str = "auto", level: str = "INFO") -> None:
         )
     )
     logging.getLogger("aiohttp.server").addFilter(_without_the_request)
+    # It shows the subprotocols that a client offers, which some misuse for a token.
+    logging.getLogger("aiohttp.websocket").setLevel(logging.ERROR)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     # Libraries speak up only when something is wrong: our own lines tell the story.

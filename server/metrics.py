@@ -18,7 +18,20 @@ COMMIT_TO_DELIVERY = Histogram(
     "From the writing of an event, just before its commit, to its delivery",
     buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 5, 30),
 )
+FEEDS_OPEN = Gauge("cyberhub_feeds_open", "Listeners beside Socket.IO, by door", ("door",))
+FEEDS_OVERFLOWED = Counter(
+    "cyberhub_feeds_overflowed_total", "How often a slow listener went back to reading the log"
+)
+REACTOR_EVENTS = Counter(
+    "cyberhub_reactor_events_total", "Events emitted on the reactor", ("type",)
+)
 OPENINGS = Counter("cyberhub_openings_total", "Cases opened")
+RECOVERIES = Counter(
+    "cyberhub_recoveries_total",
+    "Sockets that connected, by what became of their past",
+    ("outcome",),
+)
+TRIMMED = Counter("cyberhub_events_trimmed_total", "Events removed from the log by their age")
 CALLBACKS = Counter("cyberhub_payment_callbacks_total", "Payment callbacks", ("outcome",))
 
 

@@ -8,7 +8,13 @@ from bench.engine.children import PEERS
 from bench.engine.figures import FIGURES
 from bench.engine.report import Runs, ratios
 
-_COLOURS = {"ours": "#0b7a3b", "node_ws": "#444444", "node_uws": "#2f6fb2", "stock": "#b5651d"}
+_COLOURS = {
+    "ours": "#0b7a3b",
+    "ours_recovery": "#7cc08f",
+    "node_ws": "#444444",
+    "node_uws": "#2f6fb2",
+    "stock": "#b5651d",
+}
 _WIDTH, _LEFT, _TOP, _ROW = 900, 350, 70, 34
 _TICKS = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20)
 

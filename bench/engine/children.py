@@ -25,6 +25,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 PEERS = {
     "ours": "ours",
+    "ours_recovery": "ours, recovery on",
     "node_ws": "Node socket.io (ws)",
     "node_uws": "Node socket.io (uWebSockets.js)",
     "stock": "python-socketio + aiohttp + uvloop",

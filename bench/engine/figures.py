@@ -47,4 +47,7 @@ LATENCIES = {
     "post": "HTTP POST, 32 under way",
 }
 
+# A delivery with recovery on against one with it off.
+RECOVERY_LIMIT = 1.1
+
 CROWD_BYTES = 500_000_000

@@ -342,10 +342,13 @@ static void open_what_is_due(void) {
             next = (next + 1) % members.count;
             tried++;
         }
-        if (tried == members.count)
+        if (tried == members.count) {
             total.missed++;
-        else
-            send_opening(members.items[next]);
+            continue;
+        }
+        /* In turn, or the server would close the connections of the others as idle. */
+        send_opening(members.items[next]);
+        next = (next + 1) % members.count;
     }
 }
 

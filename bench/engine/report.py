@@ -5,15 +5,19 @@ from statistics import median
 
 from bench.engine.children import PEERS
 from bench.engine.crowd import Crowd
-from bench.engine.figures import CROWD_BYTES, FIGURES, LATENCIES, Aim, Figure
+from bench.engine.figures import CROWD_BYTES, FIGURES, LATENCIES, RECOVERY_LIMIT, Aim, Figure
 from bench.engine.scenarios import Figures as Found
 
 _SHORT = {
     "ours": "ours",
+    "ours_recovery": "ours, recovery on",
     "node_ws": "Node, ws",
     "node_uws": "Node, uWS",
     "stock": "python-socketio",
 }
+
+_DELIVERIES = ("fanout_1k", "fanout_10k", "targeted", "polling")
+_WITH_RECOVERY = (*_DELIVERIES, "connect", "idle_websocket")
 
 Runs = Mapping[str, Sequence[Found]]
 
@@ -111,6 +115,20 @@ def _crowd(crowd: Crowd) -> str:
     )
 
 
+def _recovery(runs: Runs) -> str:
+    """What it costs that every event carries its place in the log."""
+    figures = []
+    for figure in FIGURES:
+        found = ratios(runs, "ours_recovery", figure.key, "ours")
+        if found and figure.key in _WITH_RECOVERY:
+            text = f"{figure.title}: {median(found):.2f} ×"
+            if figure.key in _DELIVERIES:
+                met = "yes" if median(found) <= RECOVERY_LIMIT else "no"
+                text += f" (aim ≤ {RECOVERY_LIMIT:g}: {met})"
+            figures.append(text)
+    return f"Recovery on against off: {'; '.join(figures)}."
+
+
 def _load(runs: Runs) -> str:
     spent = {
         key: [run.load_us[key] for each in runs.values() for run in each if key in run.load_us]
@@ -132,6 +150,7 @@ def table(runs: Runs, crowd: Crowd | None, missing: Sequence[str]) -> str:
         *_latencies(runs),
     ]
     lines += ["", *(f"{text}: left out." for text in missing)] if missing else []
+    lines += ["", _recovery(runs)] if runs.get("ours_recovery") else []
     lines += ["", _crowd(crowd)] if crowd else []
     lines += ["", _load(runs)]
     return "\n".join(lines) + "\n"

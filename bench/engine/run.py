@@ -86,7 +86,7 @@ def measure(*, quick: bool, peers: tuple[str, ...] = tuple(PEERS), clients: int 
         f"{_node()}. In a run all peers are up and take turns of a fraction of a second: the "
         f"servers on core {SERVER_CORE}, the load on core {LOAD_CORE}. µs are CPU time of the "
         "server's process, the kernel's part included. Ratios are taken run by run, with their "
-        "range. Our engine runs with its bounds and without recovery.",
+        "range. Our engine runs with its bounds, once without recovery and once with it.",
         "",
         report.table(runs, crowded, problems),
     ]

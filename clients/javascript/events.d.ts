@@ -18,6 +18,10 @@ export interface ServerEvents {
   [name: `inventory:updated:${number}`]: null;
   /** The answer to `ping`, with the server's time. */
   "pong": PongPayload;
+  /** Something was emitted on the reactor, for all or for one member; `/ws/stream` sends it as `{type, detail}`. */
+  "reactor:event": ReactorEventPayload;
+  /** What came after the cursor in `auth.after` cannot all be told: load the snapshot again. Sent right before the answer to CONNECT; what is told from `cursor` on follows. */
+  "resync": ResyncPayload;
   /** The server is about to stop; come back after `reconnectInMs` milliseconds. */
   "server:draining": ServerDrainingPayload;
 }
@@ -26,7 +30,7 @@ export interface ServerEvents {
 export interface Commands {
   /** Ask whether the server is there; it answers with `pong` and an ack. */
   "ping": { data: PingPayload; answer: PingAnswer };
-  /** Join the rooms of the member whose token this is; `userId` must be that member's id. */
+  /** Join the rooms of the member whose token this is; `userId` must be that member's id. With `after`, a cursor, what came since then is told before the ack, which then says whether that was all (`resync` false), and where the socket is now. */
   "user:identify": { data: IdentifyPayload; answer: IdentifyAnswer };
 }
 
@@ -54,11 +58,14 @@ export interface DropView {
 
 export interface IdentifyAnswer {
   userId: number;
+  resync?: boolean;
+  cursor?: string;
 }
 
 export interface IdentifyPayload {
   userId: number;
   token?: string | null;
+  after?: string | null;
 }
 
 export interface ItemView {
@@ -78,6 +85,15 @@ export interface PingPayload {
 
 export interface PongPayload {
   at: string;
+}
+
+export interface ReactorEventPayload {
+  type: string;
+  detail: unknown;
+}
+
+export interface ResyncPayload {
+  cursor: string;
 }
 
 export interface ServerDrainingPayload {

@@ -11,7 +11,7 @@ from typing import Any
 
 from server.engine.engineio_server import EngineServer
 from server.engine.front import FrontSite
-from server.engine.limits import Counters, Limits
+from server.engine.limits import Counters, Limits, Rate
 from server.engine.manager import Manager
 from server.engine.origins import SAME_ORIGIN, is_listed
 from server.engine.requests import Request
@@ -24,6 +24,7 @@ __all__ = [
     "FrontSite",
     "Limits",
     "Manager",
+    "Rate",
     "Request",
     "Server",
     "is_listed",

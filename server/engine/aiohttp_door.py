@@ -30,7 +30,7 @@ async def handle(server: "EngineServer", request: web.Request) -> web.StreamResp
     """Answer one request."""
     router = server.router
     try:
-        asked = _asked(request)
+        asked = head_of(request)
     except ValueError:
         return _response(router, None, error(400, BAD_REQUEST))
     refusal = router.begin(asked)
@@ -48,7 +48,8 @@ async def handle(server: "EngineServer", request: web.Request) -> web.StreamResp
         raise
 
 
-def _asked(request: web.Request) -> Request:
+def head_of(request: web.Request) -> Request:
+    """What aiohttp has parsed, as the engine reads it. Raises: ValueError."""
     headers: dict[str, str] = {}
     for name, value in request.headers.items():
         name = name.lower()

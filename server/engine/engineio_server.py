@@ -96,6 +96,13 @@ class EngineServer(engineio.AsyncServer):
         """The aiohttp door: what `attach` routes here."""
         return await aiohttp_door.handle(self, request)
 
+    def allows_origin(self, request: web.Request) -> bool:
+        """Whether a WebSocket beside the transport may be opened by whoever asks for it."""
+        try:
+            return self.router.allows_origin(aiohttp_door.head_of(request))
+        except ValueError:
+            return False
+
     def live(self, sid: str) -> Session | None:
         """The session of this id, unless it has ended or should have."""
         session = self.sockets.get(sid)

@@ -12,6 +12,7 @@ from typing import Any
 
 from socketio import AsyncManager
 
+from server.engine.emission import Emission, arguments_of
 from server.engine.packets import Message
 from server.engine.session import CLOSED, Session
 from server.engine.socketio_packets import EVENT
@@ -28,7 +29,19 @@ _LISTENING_S = 0.005
 class Client:
     """One client of one namespace."""
 
-    __slots__ = ("held", "held_size", "namespace", "rooms", "session", "sid", "state")
+    __slots__ = (
+        "held",
+        "held_size",
+        "holds",
+        "misses",
+        "namespace",
+        "pid",
+        "recovers",
+        "rooms",
+        "session",
+        "sid",
+        "state",
+    )
 
     def __init__(self, sid: str, namespace: str, session: Session) -> None:
         self.sid = sid
@@ -37,9 +50,16 @@ class Client:
         self.state = PENDING
         #: Its rooms without its own: none, one, or a set.
         self.rooms: Any = None
-        #: What was emitted to it before it was told that it is in.
+        #: What was emitted to it before it was told that it is in, and how many hold it back.
         self.held: list[Message] | None = None
         self.held_size = 0
+        self.holds = 0
+        #: Whether an event is told it with its place in the log.
+        self.recovers = False
+        #: Whether what has a place in the log passes it by: the log will tell it.
+        self.misses = False
+        #: What it may come back with.
+        self.pid: str | None = None
 
     def send(self, message: Message, *, volatile: bool = False) -> None:
         """Send, or keep until the client is in."""
@@ -136,9 +156,13 @@ class Manager(AsyncManager):
         callback: Callable[..., Any] | None = None,
         to: Any = None,
         volatile: bool = False,
+        offset: str | None = None,
         **options: Any,
     ) -> None:
-        """Send an event to everyone in a room; `volatile` may be dropped for slow clients."""
+        """Send an event to everyone in a room; `volatile` may be dropped for slow clients.
+
+        `offset` is its place in the log, for the clients that recover.
+        """
         if namespace not in self.rooms:
             return
         recipients = self.clients(namespace, to or room)
@@ -147,10 +171,7 @@ class Manager(AsyncManager):
             recipients = [client for client in recipients if client.sid not in skipped]
         if not recipients:
             return
-        if data is None:
-            arguments = [event]
-        else:
-            arguments = [event, *data] if isinstance(data, tuple) else [event, data]
+        arguments = arguments_of(event, data)
         if callback is not None or self._unsettled:
             self._write_gathered()
         if callback is not None:
@@ -159,29 +180,47 @@ class Manager(AsyncManager):
                 packet = self.server.codec.encode(EVENT, namespace, arguments, id_)
                 client.send(Message(*packet))
             return
-        message = Message(*self.server.codec.encode(EVENT, namespace, arguments))
+        emission = Emission(self.server.codec, namespace, arguments, offset)
         if self._unsettled:
             for client in list(recipients):
-                client.send(message, volatile=volatile)
+                if offset is not None and client.misses:
+                    continue
+                client.send(emission.form(client.recovers), volatile=volatile)
         else:
-            self._broadcast(recipients, message, volatile)
+            self._broadcast(recipients, emission, volatile)
 
-    def _broadcast(self, recipients: Iterable[Client], message: Message, volatile: bool) -> None:
-        frames = message.frames
+    def missed(self, client: Client, event: str, arguments: Iterable[Any], offset: Any) -> Message:
+        """An event that a client is told late."""
+        emission = Emission(self.server.codec, client.namespace, [event, *arguments], offset)
+        return emission.form(client.recovers)
+
+    def _broadcast(
+        self, recipients: Iterable[Client], emission: Emission, volatile: bool
+    ) -> None:
+        numbered = plain = None
         gathered = self._gathered
         slow = []
         for client in recipients:
             session = client.session
             write = session.write
             if write is None:
-                slow.append(session)
-            elif gathered is None:
+                slow.append(client)
+                continue
+            if client.recovers:
+                if numbered is None:
+                    numbered = emission.form(True).frames
+                frames = numbered
+            else:
+                if plain is None:
+                    plain = emission.form(False).frames
+                frames = plain
+            if gathered is None:
                 write(frames)
             else:
                 gathered[session].append(frames)
         # Apart: closing a slow one changes what was just walked through.
-        for session in slow:
-            session.send(message, volatile=volatile)
+        for client in slow:
+            client.session.send(emission.form(client.recovers), volatile=volatile)
 
     @contextmanager
     def together(self) -> Iterator[None]:
@@ -237,15 +276,37 @@ class Manager(AsyncManager):
         if client.held is None:
             self._unsettled -= 1
         else:
+            client.holds += 1
             self.server.eio.loop.call_later(_LISTENING_S, self.release, client)
 
+    def hold(self, client: Client) -> None:
+        """Keep back what a client that is in is sent, until `release` is called as often."""
+        if client.held is None:
+            client.held = []
+            self._unsettled += 1
+        client.holds += 1
+
     def release(self, client: Client) -> None:
-        """Give a client that is in what was kept for it."""
+        """Give a client that is in what was kept for it, if nobody else holds it back."""
+        client.holds -= 1
+        if client.holds <= 0:
+            self.flush(client)
+
+    def flush(self, client: Client) -> None:
+        """Give a client that is in what was kept for it, whoever holds it back."""
         held, client.held = client.held, None
+        client.held_size = client.holds = 0
         if held is not None:
             self._unsettled -= 1
             for message in held:
                 client.send(message)
+
+    def rename(self, client: Client, sid: str) -> None:
+        """Give a client that nobody knows yet another sid, one that is free."""
+        everybody = self.rooms[client.namespace][None]
+        del everybody[client.sid]
+        client.sid = sid
+        everybody[sid] = client
 
     def is_pre_connected(self, sid: str, namespace: str) -> bool:
         client = self.client(sid, namespace)
@@ -373,6 +434,7 @@ def adopt(manager: Any) -> Any:
         kind = type(manager)
         manager.__class__ = type(kind.__name__, (kind, Manager), {})
         manager.__dict__.setdefault("_unsettled", 0)
+        manager.__dict__.setdefault("_gathered", None)
     return manager
 
 

@@ -66,11 +66,17 @@ class Router:
             return error(400, BAD_REQUEST)
         return None
 
-    def _problem(self, request: Request) -> tuple[int, str] | None:
-        if not self._origins.allows(request):
+    def allows_origin(self, request: Request) -> bool:
+        """Whether the page that asks may, if it is a page."""
+        allowed = self._origins.allows(request)
+        if not allowed:
             self._server.counters.refused_origins += 1
             origin = request.headers.get("origin", "none")
             self._server.logger.info("origin refused: %.100r", origin)
+        return allowed
+
+    def _problem(self, request: Request) -> tuple[int, str] | None:
+        if not self.allows_origin(request):
             return FORBIDDEN
         if request.method == "OPTIONS":
             return None

@@ -50,9 +50,11 @@ class Session:
     """
 
     __slots__ = (
+        "_awaited",
         "_backlog",
         "_due",
         "_pinged",
+        "_pongs_due",
         "_transport",
         "address",
         "arrival",
@@ -85,6 +87,9 @@ class Session:
         self.tick = 0
         self._due = 0.0
         self._pinged = False
+        #: For who waits on the client: set when it has taken or answered something.
+        self._awaited: asyncio.Event | None = None
+        self._pongs_due = 0
         #: Handlers that have not ended, and what came while there were too many.
         self.running = 0
         self._backlog: deque[str | bytes] | None = None
@@ -103,6 +108,11 @@ class Session:
         self.partial: Any = None
 
     # What python-engineio's surface asks of a socket.
+
+    @property
+    def buffered(self) -> int:
+        """Bytes that wait for the client."""
+        return self._transport.buffered
 
     @property
     def session(self) -> dict[Any, Any]:
@@ -169,6 +179,9 @@ class Session:
         # From when it was due, unless the server itself was late with it.
         self._due = max(self._due, now - self.server.wheel_resolution) + self.server.ping_timeout
         self._set_deadline()
+        self._ping()
+
+    def _ping(self) -> None:
         if isinstance(self._transport, WebSocket):
             self._transport.write(PING_FRAME)
         else:
@@ -192,6 +205,9 @@ class Session:
             self._message(packet[1:])
         elif kind == PONG:
             self._schedule_ping(self.server.loop.time())
+            if self._pongs_due:
+                self._pongs_due -= 1
+                self._stir()
         elif kind == CLOSE:
             self.close(CLIENT_DISCONNECT)
         elif kind != NOOP:
@@ -268,6 +284,41 @@ class Session:
             text = "slow consumer, resume from cursor"
             self.close(SLOW, code=SLOW_CONSUMER, text=text, sending=True)
 
+    # Waiting for the client.
+
+    async def drained(self) -> None:
+        """Until the client has taken what it was sent, or the session has ended."""
+        while self.state != CLOSED and not self._has_taken():
+            await self._something()
+
+    def _has_taken(self) -> bool:
+        if isinstance(self._transport, Polling):
+            return self._transport.waiting
+        return self.write is not None
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether an answer is waited for, as `answered` does."""
+        return self._pongs_due > 0
+
+    async def answered(self) -> None:
+        """Until the client has read all that it was sent, or the session has ended."""
+        # It answers in order, and the answer to an earlier PING may be on its way.
+        self._pongs_due = 2 if self._pinged else 1
+        self._ping()
+        while self.state != CLOSED and self._pongs_due:
+            await self._something()
+
+    async def _something(self) -> None:
+        if self._awaited is None:
+            self._awaited = asyncio.Event()
+        await self._awaited.wait()
+
+    def _stir(self) -> None:
+        if self._awaited is not None:
+            self._awaited.set()
+            self._awaited = None
+
     # The WebSocket.
 
     def begin(self, websocket: WebSocket) -> None:
@@ -279,6 +330,7 @@ class Session:
         if websocket.transport is not None:
             self.write = websocket.transport.write
         polling.drain(websocket.write)
+        self._stir()
         if self._backlog is not None:
             websocket.pause_reading()
 
@@ -302,6 +354,8 @@ class Session:
         if self.state == CLOSED or websocket.transport is None:
             return
         self.write = None if behind else websocket.transport.write
+        if not behind:
+            self._stir()
 
     # The change to it.
 
@@ -328,6 +382,8 @@ class Session:
             self.server.logger.info("session %s: a second poll while one waits", self.sid)
             self.close(TRANSPORT_ERROR)
             exchange.respond(error(400, BAD_REQUEST))
+        elif self._awaited is not None and self._transport.waiting:
+            self._stir()
 
     def may_post(self) -> bool:
         """A POST begins. False: another one has not ended, and so the session does."""
@@ -374,6 +430,7 @@ class Session:
             return
         self.state = CLOSED
         self.write = None
+        self._stir()
         if self._backlog is not None and isinstance(self._transport, WebSocket):
             # Or its answer to CLOSE would not be read.
             self._transport.resume_reading()

@@ -18,6 +18,8 @@ from server.engine.frames import POLICY
 from server.engine.limits import Rate
 from server.engine.manager import CONNECTED, PENDING, Client, Manager, adopt
 from server.engine.packets import Message, PacketError
+from server.engine.recovery import Recovery, RecoveryUnavailable, Replay, Ticket
+from server.engine.returning import RECOVERY_FAILED, Returning
 from server.engine.session import CLOSED, Session
 from server.engine.socketio_packets import (
     ACK,
@@ -57,6 +59,7 @@ class Server(socketio.AsyncServer):
         serializer: Any = "default",
         json: Any = None,
         refusal: Callable[[], Any] = too_many_events,
+        recovery: Recovery | None = None,
         **options: Any,
     ) -> None:
         if not options.get("async_handlers", True):
@@ -77,6 +80,8 @@ class Server(socketio.AsyncServer):
             )
         self._rate = Rate(limits.events_per_second, limits.events_burst)
         self._refusal = refusal
+        #: None: nobody gets a `pid`, and events have no place in a log.
+        self._returning = None if recovery is None else Returning(self, recovery)
         self.eio.path = "/socket.io/"
 
     def _engineio_server_class(self) -> type[EngineServer]:
@@ -95,11 +100,25 @@ class Server(socketio.AsyncServer):
         callback: Callable[..., Any] | None = None,
         ignore_queue: bool = False,
         volatile: bool = False,
+        offset: str | None = None,
     ) -> Coroutine[Any, Any, None]:
         """python-socketio's `emit`; a `volatile` event may be dropped for slow clients.
 
+        `offset` is the event's place in the log of `recovery`. Such an event goes to the clients
+        of this process only, at once: other processes read the log themselves.
         To be awaited, as python-socketio's; it hands out the manager's coroutine.
         """
+        if offset is not None and self._returning is not None:
+            return Manager.emit(
+                self.manager,
+                event,
+                data,
+                namespace or "/",
+                to or room,
+                skip_sid,
+                volatile=volatile,
+                offset=offset,
+            )
         more = {"volatile": True} if volatile else {}
         emission: Coroutine[Any, Any, None] = self.manager.emit(
             event,
@@ -126,6 +145,8 @@ class Server(socketio.AsyncServer):
 
     async def _handle_eio_connect(self, eio_sid: str, environ: dict[str, Any]) -> None:
         await super()._handle_eio_connect(eio_sid, environ)
+        if self._returning is not None:
+            self._returning.opened(eio_sid, environ)
         self.eio.sockets[eio_sid].expect_connect()
 
     def _expect_connect(self, session: Session) -> None:
@@ -163,6 +184,11 @@ class Server(socketio.AsyncServer):
                 return
             raise PacketError(f"not connected to {namespace[:50]!r}")
         if client.state == PENDING:
+            if session.is_asked:
+                # It was told that it is in, to empty its buffer: this connection is about to end.
+                if packet.type == DISCONNECT:
+                    self._ended(client)
+                return
             raise PacketError("a packet before the namespace was joined")
         if packet.type == DISCONNECT:
             session.run(self._leave(session, client))
@@ -211,25 +237,92 @@ class Server(socketio.AsyncServer):
         sid = await self.manager.pre_connect(eio_sid, namespace)
         if sid is None:
             return
+        client: Client = self.manager.client(sid, namespace)
+        returning = None if namespace != "/" or self.always_connect else self._returning
+        ticket = None
         if self.always_connect:
             self._welcome(session, namespace, sid)
-        refusal = await self._ask_to_connect(eio_sid, namespace, sid, data)
+        elif returning is not None:
+            ticket = await self._examine(returning, client, data)
+            if session.state == CLOSED:
+                # No handler has heard of it.
+                returning.forget(client)
+                await self.manager.disconnect(client.sid, namespace, ignore_queue=True)
+                return
+        refusal = await self._ask_to_connect(eio_sid, namespace, client.sid, data)
         if not self.eio.keep_environ:
             self.environ.pop(eio_sid, None)
         if refusal is not None:
-            await self.manager.disconnect(sid, namespace, ignore_queue=True)
+            if returning is not None:
+                returning.forget(client)
+            await self.manager.disconnect(client.sid, namespace, ignore_queue=True)
             self._refuse(session, namespace, refusal)
             self._expect_connect(session)
-        elif session.state == CLOSED:
+            return
+        if session.state != CLOSED and not self.always_connect:
+            if returning is None:
+                self._welcome(session, namespace, sid)
+            else:
+                await self._let_in(returning, client, ticket)
+        if session.state == CLOSED and client.state == PENDING:
             # It left while its handler ran: the handler is told, as it would be a moment later.
-            self.manager.settle(sid, namespace)
-            await self._part(sid, namespace, self.reason.TRANSPORT_CLOSE)
-        elif not self.always_connect:
-            self._welcome(session, namespace, sid)
+            self.manager.settle(client.sid, namespace)
+            await self._part(client.sid, namespace, self.reason.TRANSPORT_CLOSE)
+
+    async def _examine(
+        self, returning: Returning, client: Client, data: Any
+    ) -> Ticket | None:
+        try:
+            return await returning.examine(client, data)
+        except Exception as problem:
+            self._not_now(client, problem)
+            return None
+
+    async def _let_in(
+        self, returning: Returning, client: Client, ticket: Ticket | None
+    ) -> None:
+        try:
+            await returning.let_in(client, ticket)
+        except Exception as problem:
+            self._not_now(client, problem)
+
+    def _not_now(self, client: Client, problem: Exception) -> None:
+        if isinstance(problem, RecoveryUnavailable):
+            self.logger.info("session %s: no recovery: %s", client.session.sid, problem)
+        else:
+            self.logger.error("recovery failed", exc_info=problem)
+        # An error would end its attempts; a connection that breaks does not.
+        client.session.close(RECOVERY_FAILED)
 
     def _welcome(self, session: Session, namespace: str, sid: str) -> None:
         self._send(session, CONNECT, namespace, {"sid": sid})
         self.manager.settle(sid, namespace)
+
+    async def replay(self, sid: str, replay: Replay, enter: Callable[[], None]) -> None:
+        """Tell a client of the main namespace what it has missed; `enter` puts it into rooms.
+
+        It is called after what was missed until then, and before what comes live.
+        Raises: RecoveryUnavailable.
+        """
+        client = self.manager.client(sid, "/")
+        if self._returning is not None and client is not None and client.state == CONNECTED:
+            await self._returning.replay(client, replay, enter)
+
+    def cut(self, sid: str, reason: str) -> None:
+        """Break the connection of a client of the main namespace: it comes back by itself."""
+        client = self.manager.client(sid, "/")
+        if client is not None:
+            client.session.close(reason)
+
+    def forget_pid(self, sid: str) -> str | None:
+        """A client of the main namespace has become another's: what it was given is void.
+
+        Returns that, or None; who remembers ends it for other processes and later times.
+        """
+        client = self.manager.client(sid, "/")
+        if self._returning is None or client is None or client.state != CONNECTED:
+            return None
+        return self._returning.forget(client)
 
     def _refuse(self, session: Session, namespace: str, refusal: Any) -> None:
         if self.always_connect:
@@ -269,6 +362,7 @@ class Server(socketio.AsyncServer):
 
     async def _leave(self, session: Session, client: Client) -> None:
         """The client's own DISCONNECT."""
+        self._ended(client)
         await self._part(client.sid, client.namespace, self.reason.CLIENT_DISCONNECT)
         self._expect_connect(session)
 
@@ -276,8 +370,14 @@ class Server(socketio.AsyncServer):
         """Tell the disconnect handler of a client, once, and forget it."""
         if not self.manager.is_connected(sid, namespace):
             return
+        if self._returning is not None:
+            self._returning.forget(self.manager.client(sid, namespace))
         self.manager.leave(sid, namespace)
         await self._say_goodbye(sid, namespace, reason)
+
+    def _ended(self, client: Client) -> None:
+        if self._returning is not None:
+            self._returning.ended(client)
 
     async def _say_goodbye(self, sid: str, namespace: str, reason: str) -> None:
         try:
@@ -299,8 +399,9 @@ class Server(socketio.AsyncServer):
             is_here = await self.manager.can_disconnect(sid, namespace)
         if not is_here:
             return
+        self._ended(client)
         # What was told before comes before.
-        self.manager.release(client)
+        self.manager.flush(client)
         self._send(client.session, DISCONNECT, namespace)
         self.manager.pre_disconnect(sid, namespace)
         await self._say_goodbye(sid, namespace, self.reason.SERVER_DISCONNECT)
@@ -312,6 +413,8 @@ class Server(socketio.AsyncServer):
         for client in list(self.manager.clients_of(session)):
             await self._part(client.sid, client.namespace, reason)
         self.environ.pop(eio_sid, None)
+        if self._returning is not None:
+            self._returning.closed(eio_sid)
 
     # Events and acks.
 

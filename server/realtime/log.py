@@ -9,7 +9,7 @@ Invariants
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -56,13 +56,27 @@ _READ = """
      LIMIT $3
 """
 
-_READ_FOR = """
-    SELECT pos, audience, name, payload, at
-      FROM event_log
-     WHERE audience = ANY($4::text[]) AND pos > $1 AND pos <= $2
+# One statement, and so one moment: what the floor says of it was not trimmed meanwhile. From each
+# audience come the first few by its index, however much there is of others.
+_AFTER = """
+    SELECT epoch, head, floor, missed.*
+      FROM event_log_head
+ LEFT JOIN LATERAL (
+           SELECT event.*
+             FROM unnest($2::text[], $3::bigint[]) AS heard (audience, until)
+       CROSS JOIN LATERAL (
+                  SELECT pos, event_log.audience, name, payload, at
+                    FROM event_log
+                   WHERE event_log.audience = heard.audience
+                     AND pos > $1 AND pos <= least(heard.until, event_log_head.head)
+                ORDER BY pos
+                   LIMIT $4) AS event
+         ORDER BY pos
+            LIMIT $4) AS missed ON true
   ORDER BY pos
-     LIMIT $3
 """
+
+_ANY_POSITION = 2**62
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,17 +160,27 @@ class EventLog:
         return bool(await connection.fetchval(_UNNUMBERED_FOR, list(audiences)))
 
     async def read(
-        self, connection: Any, head: Head, after: int, limit: int, audiences: list[str] | None
+        self, connection: Any, head: Head, after: int, limit: int
     ) -> list[LoggedEvent]:
-        """Events after a position, oldest first; of the given audiences, or (None) of all.
+        """Events after a position, oldest first, whoever hears them.
 
         `head` was read before: everything up to it is committed and visible.
         """
-        if audiences is None:
-            rows = await connection.fetch(_READ, after, head.head, limit)
-        else:
-            rows = await connection.fetch(_READ_FOR, after, head.head, limit, audiences)
+        rows = await connection.fetch(_READ, after, head.head, limit)
         return [_logged(head.epoch, row) for row in rows]
+
+    async def after(
+        self, connection: Any, after: Cursor, until: Mapping[str, int], limit: int
+    ) -> tuple[Head, list[LoggedEvent]]:
+        """Events after a cursor, oldest first, of each audience up to a position.
+
+        They are whole only if the head that comes with them `can_continue` the cursor.
+        """
+        rows = await connection.fetch(
+            _AFTER, after.position, list(until), list(until.values()), limit
+        )
+        head = Head(rows[0]["epoch"], rows[0]["head"], rows[0]["floor"])
+        return head, [_logged(head.epoch, row) for row in rows if row["pos"] is not None]
 
     async def page(self, after: Cursor | None, audiences: list[str], limit: int) -> Page:
         """What came after a cursor for these audiences, numbered first.
@@ -166,12 +190,13 @@ class EventLog:
         """
         async with self._db.connection() as connection:
             await self.number(connection)
-            head = await self.head(connection)
             if after is None:
+                head = await self.head(connection)
                 return Page([], head.cursor, resync=False, more=False)
-            if not head.can_continue(after):
-                return Page([], head.cursor, resync=True, more=False)
-            events = await self.read(connection, head, after.position, limit, audiences)
+            until = dict.fromkeys(audiences, _ANY_POSITION)
+            head, events = await self.after(connection, after, until, limit)
+        if not head.can_continue(after):
+            return Page([], head.cursor, resync=True, more=False)
         more = len(events) == limit
         return Page(events, events[-1].cursor if more else head.cursor, resync=False, more=more)
 

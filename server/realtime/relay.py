@@ -9,9 +9,9 @@ Invariants
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 
@@ -27,11 +27,20 @@ _BATCH = 500
 _TOGETHER = 50
 _RECONNECT_S = (0.1, 2.0)
 
-Listener = Callable[[LoggedEvent], Awaitable[None]]
+Deliver = Callable[[LoggedEvent], Awaitable[None]]
+
+
+class Listener(Protocol):
+    """Told of each event in the step in which the relay's position moves on to it."""
+
+    def heard(self, event: LoggedEvent) -> None: ...
+
+    def broke(self) -> None:
+        """The position jumped: what lies between was not told."""
 
 
 class Relay:
-    """Delivers every durable event of the club to `deliver`, and wakes waiting readers.
+    """Delivers every durable event of the club to `deliver`, and tells its listeners.
 
     `deliver` waits for nothing; it is called several times inside of `together()`.
     """
@@ -40,7 +49,7 @@ class Relay:
         self,
         db: Database,
         event_log: EventLog,
-        deliver: Listener,
+        deliver: Deliver,
         together: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext,
         *,
         poll_s: float = 1.0,
@@ -51,10 +60,11 @@ class Relay:
         self._together = together
         self._poll_s = poll_s
         self._bell = asyncio.Event()
-        self._waiting: dict[str, set[asyncio.Event]] = {}
+        self.listeners: list[Listener] = []
         self._connection: Any = None
         self._pause_s = _RECONNECT_S[0]
         self.position: Cursor | None = None
+        self._looked = asyncio.Event()
         self.connected = asyncio.Event()
         db.after_commit.append(self._committed)
 
@@ -66,32 +76,12 @@ class Relay:
         """Look at the log now."""
         self._bell.set()
 
-    @contextlib.contextmanager
-    def waiting(self, audiences: Iterable[str]) -> Iterator[asyncio.Event]:
-        """An event that is set whenever something for one of the audiences was committed."""
-        bell = asyncio.Event()
-        rooms = tuple(audiences)
-        for room in rooms:
-            self._waiting.setdefault(room, set()).add(bell)
-        try:
-            yield bell
-        finally:
-            for room in rooms:
-                bells = self._waiting[room]
-                bells.discard(bell)
-                if not bells:
-                    del self._waiting[room]
-
-    @property
-    def waiters(self) -> int:
-        """How many readers wait; each waits for `all` among others."""
-        return len(self._waiting.get("all", ()))
-
-    def wake_all(self) -> None:
-        """Wake every waiting reader: the server is about to stop."""
-        for bells in self._waiting.values():
-            for bell in bells:
-                bell.set()
+    async def reach(self, position: int) -> None:
+        """Wait until everything up to a position of this log has been delivered here."""
+        while self.position is None or self.position.position < position:
+            self._looked.clear()
+            self.ring()
+            await self._looked.wait()
 
     async def run(self) -> None:
         """Follow the log until cancelled."""
@@ -117,7 +107,7 @@ class Relay:
         await connection.add_listener(CHANNEL, self._notified)
         if self.position is None:
             # Before numbering: what an earlier process committed and never told comes after.
-            self.position = (await self._log.head(connection)).cursor
+            self._jump((await self._log.head(connection)).cursor)
         log.info("relay follows the log", position=str(self.position))
         self.connected.set()
         self._pause_s = _RECONNECT_S[0]
@@ -128,6 +118,7 @@ class Relay:
             else:
                 await self._log.number(connection)
                 await self._catch_up(connection)
+            self._looked.set()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._poll_s):
                     await self._bell.wait()
@@ -157,16 +148,19 @@ class Relay:
                 # Trimmed, restored or replaced: what lies between is gone for everybody, and
                 # readers are told `resync` by their own cursors.
                 log.warning("relay cannot continue", position=str(self.position))
-                self.position = head.cursor
+                self._jump(head.cursor)
             if head.head == self.position.position:
                 return
-            events = await self._log.read(
-                connection, head, self.position.position, _BATCH, audiences=None
-            )
+            events = await self._log.read(connection, head, self.position.position, _BATCH)
             await self._take_all(events)
             if len(events) < _BATCH:
                 self.position = head.cursor
                 return
+
+    def _jump(self, cursor: Cursor) -> None:
+        self.position = cursor
+        for listener in self.listeners:
+            listener.broke()
 
     async def _take_all(self, events: list[LoggedEvent]) -> None:
         for first in range(0, len(events), _TOGETHER):
@@ -178,17 +172,14 @@ class Relay:
 
     async def _take(self, event: LoggedEvent) -> None:
         self.position = event.cursor
-        await self._tell(event)
-
-    async def _tell(self, event: LoggedEvent) -> None:
+        for listener in self.listeners:
+            listener.heard(event)
         try:
             await self._deliver(event)
         except Exception:
             # One event that cannot be delivered must not hold up the others; clients find it
             # through their cursor.
             log.exception("delivery failed", event_name=event.name, position=str(event.cursor))
-        for bell in self._waiting.get(event.audience, ()):
-            bell.set()
 
     def _notified(self, connection: Any, pid: int, channel: str, payload: str) -> None:
         if pid != connection.get_server_pid():

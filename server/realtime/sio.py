@@ -3,6 +3,7 @@
 import contextlib
 import json
 import time
+from collections.abc import Callable
 from typing import Any
 
 import structlog
@@ -28,6 +29,8 @@ class ClubSio(Server):
     def __init__(self, event_log: EventLog, **options: Any) -> None:
         super().__init__(**options)
         self._event_log = event_log
+        #: Who else is told of ephemeral events.
+        self.listeners: list[Callable[[Event], None]] = []
 
     async def emit(
         self, event: str | Event, *args: Any, tx: Transaction | None = None, **kwargs: Any
@@ -43,26 +46,42 @@ class ClubSio(Server):
                 raise TypeError(f"{event.wire_name()} is told in the transaction that makes it so")
             self._event_log.append(tx, event)
         else:
+            for tell in self.listeners:
+                tell(event)
             payload = event.payload()
             data = None if payload is None else json.loads(payload)
             await self._tell(event.wire_name(), event.room(), data, volatile=True)
 
     async def deliver(self, event: LoggedEvent) -> None:
         """Send a durable event to this worker's sockets that belong to its audience."""
-        await self._tell(event.name, event.audience, event.data)
+        await self._tell(event.name, event.audience, event.data, offset=str(event.cursor))
         delay_s = max(0.0, time.time() - event.at.timestamp())
         COMMIT_TO_DELIVERY.observe(delay_s)
 
     async def _tell(
-        self, name: str, audience: str, data: Any, *, volatile: bool = False
+        self,
+        name: str,
+        audience: str,
+        data: Any,
+        *,
+        volatile: bool = False,
+        offset: str | None = None,
     ) -> None:
         room = None if audience == "all" else audience
         sockets = self.room_size(room)
         if sockets:
-            await super().emit(name, data, room=room, volatile=volatile)
+            await super().emit(name, data, room=room, volatile=volatile, offset=offset)
         # The last part of a name like balance:updated:7 is an id, which a metric must not hold.
         EVENTS_DELIVERED.labels(name.rstrip("0123456789").rstrip(":")).inc()
         log.info(f"emitted {name} to {audience}, {sockets} socket{'' if sockets == 1 else 's'}")
+
+    def enter(self, sid: str, room: str) -> None:
+        """Put a socket into a room, with no await."""
+        self.manager.basic_enter_room(sid, NAMESPACE, room)
+
+    def leave(self, sid: str, room: str) -> None:
+        """Take a socket out of a room, with no await."""
+        self.manager.basic_leave_room(sid, NAMESPACE, room)
 
     def together(self) -> contextlib.AbstractContextManager[None]:
         """Deliver several events, nothing else being done meanwhile, with one write a socket."""
@@ -72,3 +91,8 @@ class ClubSio(Server):
     def room_size(self, room: str | None) -> int:
         """How many sockets of this worker are in a room; None: all of them."""
         return int(self.manager.size(NAMESPACE, room))
+
+    def buffered(self, sid: str) -> int:
+        """How many bytes wait for a socket."""
+        session = self.eio.sockets.get(self.manager.eio_sid_from_sid(sid, NAMESPACE))
+        return session.buffered if session is not None else 0

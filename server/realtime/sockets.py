@@ -4,17 +4,27 @@ Rooms are computed here from the member; a client never names one.
 """
 
 import asyncio
+import contextlib
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from events.connection import AuthExpired
-from server.errors import ClubError
-from server.identity import SignedIn
+from server.engine.recovery import RecoveryUnavailable
+from server.errors import ClubError, DatabaseUnavailable
+from server.identity import SignedIn, audiences
 from server.metrics import SOCKETS_CONNECTED
+from server.realtime.cursor import Cursor
 from server.realtime.sio import ClubSio
+
+if TYPE_CHECKING:
+    from server.realtime.missed import Missing
+    from server.realtime.recovery import LogRecovery
+
+# A socket whose token has ended leaves its rooms, also when the database does not answer.
+_PATIENCE_S = 1.0
 
 log = structlog.get_logger(__name__)
 
@@ -34,6 +44,16 @@ class Socket:
     since: datetime
     who: SignedIn | None = None
     timer: asyncio.TimerHandle | None = field(default=None, repr=False)
+    has_left: bool = False
+    #: The position from which on it was told all of an audience; none before it was let in.
+    told: dict[str, int] = field(default_factory=dict, repr=False)
+    #: One identity at a time.
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
+
+    def told_since(self, cursor: Cursor) -> None:
+        """It was let in, and is told everything that is for it from this place on."""
+        heard = audiences(self.who.member if self.who else None)
+        self.told = dict.fromkeys(heard, cursor.position)
 
     def cancel_timer(self) -> None:
         if self.timer is not None:
@@ -41,11 +61,22 @@ class Socket:
             self.timer = None
 
 
+@dataclass(frozen=True, slots=True)
+class Continued:
+    """Whether a socket was told all since the place that it named; where it is now."""
+
+    resync: bool
+    cursor: Cursor
+
+
 class Sockets:
     """The sockets of this worker."""
 
-    def __init__(self, sio: ClubSio, *, grace_s: float, per_member: int) -> None:
+    def __init__(
+        self, sio: ClubSio, recovery: "LogRecovery", *, grace_s: float, per_member: int
+    ) -> None:
         self._sio = sio
+        self._recovery = recovery
         self._per_member = per_member
         self._grace_s = grace_s
         self._by_sid: dict[str, Socket] = {}
@@ -68,6 +99,7 @@ class Sockets:
     def remove(self, sid: str) -> Socket | None:
         socket = self._by_sid.pop(sid, None)
         if socket is not None:
+            socket.has_left = True
             socket.cancel_timer()
             SOCKETS_CONNECTED.set(len(self._by_sid))
         return socket
@@ -79,22 +111,89 @@ class Sockets:
         except KeyError:
             return "none"
 
+    def cut_off(self, reason: str) -> None:
+        """Break every connection; it is no goodbye, and clients come back by themselves."""
+        for socket in self.all():
+            self._sio.cut(socket.sid, reason)
+
     async def identify(self, socket: Socket, who: SignedIn) -> None:
         """Put the socket into the member's rooms and out of those of anybody else.
 
-        Raises: TooManySockets.
+        Raises: TooManySockets, DatabaseUnavailable.
         """
+        async with socket.turn:
+            if self._is_another(socket, who):
+                self._check_room_for(who.member.id)
+                await self._end_pid(socket)
+            self._enter(socket, who)
+
+    async def continue_as(
+        self, socket: Socket, who: SignedIn, after: Cursor | None
+    ) -> Continued:
+        """Identify, and tell the socket what came after a place and it was not told yet.
+
+        Raises: TooManySockets, DatabaseUnavailable.
+        """
+        async with socket.turn:
+            is_another = self._is_another(socket, who)
+            if is_another:
+                self._check_room_for(who.member.id)
+            missing = await self._missing(socket, who, after, is_another=is_another)
+            if is_another or missing is not None:
+                # What is told late makes the offset of the socket go back.
+                await self._end_pid(socket)
+            if missing is None:
+                self._enter(socket, who)
+            else:
+                await self._replay(socket, who, missing)
+            resync = missing is None or missing.has_gap
+            if after is not None and not resync:
+                for audience, position in socket.told.items():
+                    socket.told[audience] = min(position, after.position)
+            return Continued(resync, self._recovery.position())
+
+    @staticmethod
+    def _is_another(socket: Socket, who: SignedIn) -> bool:
+        return socket.who is None or socket.who.member.id != who.member.id
+
+    async def _missing(
+        self, socket: Socket, who: SignedIn, after: Cursor | None, *, is_another: bool
+    ) -> "Missing | None":
+        told = {"all": socket.told["all"]} if is_another else dict(socket.told)
+        try:
+            return await self._recovery.missing(after, audiences(who.member), told, socket)
+        except RecoveryUnavailable as error:
+            raise DatabaseUnavailable() from error
+
+    async def _replay(self, socket: Socket, who: SignedIn, missing: "Missing") -> None:
+        try:
+            await self._sio.replay(socket.sid, missing, lambda: self._enter(socket, who))
+        except RecoveryUnavailable as error:
+            raise DatabaseUnavailable() from error
+
+    async def _end_pid(self, socket: Socket) -> None:
+        """What the socket was given when it came was given to somebody else.
+
+        Before it enters a room: if it came back with that, it would miss what is told there.
+        Raises: DatabaseUnavailable.
+        """
+        pid = self._sio.forget_pid(socket.sid)
+        if pid is not None:
+            await self._recovery.end(pid)
+
+    def _enter(self, socket: Socket, who: SignedIn) -> None:
         if self._by_sid.get(socket.sid) is not socket:
             # It left while its token was looked at.
             return
-        if socket.who is None or socket.who.member.id != who.member.id:
-            self._check_room_for(who.member.id)
         before = set(socket.who.member.rooms()) if socket.who else set()
         after = set(who.member.rooms())
         for room in before - after:
-            await self._sio.leave_room(socket.sid, room)
+            self._sio.leave(socket.sid, room)
+            socket.told.pop(room, None)
         for room in after - before:
-            await self._sio.enter_room(socket.sid, room)
+            self._sio.enter(socket.sid, room)
+            if socket.told:
+                socket.told[room] = self._recovery.position().position
         socket.who = who
         self._at_expiry(socket)
 
@@ -106,10 +205,22 @@ class Sockets:
     async def forget(self, socket: Socket) -> None:
         """Take the socket out of every member's rooms; it stays as an anonymous one."""
         if socket.who is not None:
+            await self._void_pid(socket)
             for room in socket.who.member.rooms():
-                await self._sio.leave_room(socket.sid, room)
+                self._sio.leave(socket.sid, room)
+                socket.told.pop(room, None)
             socket.who = None
         socket.cancel_timer()
+
+    async def _void_pid(self, socket: Socket) -> None:
+        pid = self._sio.forget_pid(socket.sid)
+        if pid is None:
+            return
+        # Known here at once; elsewhere before anything can be missed, if the database answers.
+        self._recovery.end_soon(pid)
+        with contextlib.suppress(TimeoutError, DatabaseUnavailable):
+            async with asyncio.timeout(_PATIENCE_S):
+                await self._recovery.end(pid)
 
     def _at_expiry(self, socket: Socket) -> None:
         assert socket.who is not None

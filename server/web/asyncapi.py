@@ -8,13 +8,33 @@ from events.base import Command, Event
 from events.fields import Schema
 from server.web import openapi
 
+_CHANNELS = (
+    ("socket", "/socket.io/", "Socket.IO: events, and commands with acks."),
+    (
+        "stream",
+        "/ws/stream",
+        "A WebSocket of JSON frames: `{type, detail, cursor}`, `welcome` first; no cursor where "
+        "an event is ephemeral. `{type: ping}` is answered by `{type: pong}`.",
+    ),
+    (
+        "member",
+        "/ws",
+        "As `/ws/stream`, for the member `userId`: `connected` first; `{type: subscribe}` is "
+        "answered by `subscribed`.",
+    ),
+    (
+        "eventStream",
+        "/api/updates/stream",
+        "Server-Sent Events: `event` is the name, `data` the payload, `id` the cursor.",
+    ),
+)
+
 
 def document() -> dict[str, Any]:
     """The AsyncAPI 3.0 document of every event and command."""
     schemas = _Schemas()
     messages: dict[str, Any] = {}
     operations: dict[str, Any] = {}
-    channel: dict[str, Any] = {"address": "/socket.io/", "messages": {}}
     for event in EVENTS.values():
         key = event.__name__
         messages[key] = {
@@ -34,7 +54,6 @@ def document() -> dict[str, Any]:
             "x-ack": schemas.of(command.Answer),
         }
         operations[f"receive{key}"] = _operation("receive", key)
-    channel["messages"] = {key: {"$ref": f"#/components/messages/{key}"} for key in messages}
     return {
         "asyncapi": "3.0.0",
         "info": {
@@ -43,9 +62,25 @@ def document() -> dict[str, Any]:
             "description": "Socket.IO events, the same at every door (see GET /api/updates).",
         },
         "defaultContentType": "application/json",
-        "channels": {"socket": channel},
+        "channels": _channels(list(messages)),
         "operations": operations,
         "components": {"messages": messages, "schemas": schemas.all()},
+    }
+
+
+def _channels(keys: list[str]) -> dict[str, Any]:
+    said = {event.__name__ for event in EVENTS.values()}
+    return {
+        name: {
+            "address": address,
+            "description": description,
+            "messages": {
+                key: {"$ref": f"#/components/messages/{key}"}
+                for key in keys
+                if key in said or name == "socket"
+            },
+        }
+        for name, address, description in _CHANNELS
     }
 
 

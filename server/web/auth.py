@@ -123,6 +123,14 @@ async def signed_in(request: web.Request) -> SignedIn | None:
     return known
 
 
+async def signed_in_to_stream(request: web.Request) -> SignedIn | None:
+    """As `signed_in`, where a browser cannot send headers: the token may be in the query."""
+    token = request.query.get("token")
+    if token is not None and CLAIMS not in request:
+        request[CLAIMS] = request.app[AUTH].tokens.verify(token)
+    return await signed_in(request)
+
+
 def require_member(request: web.Request) -> Member:
     """The member who asks; the route's `who` has let only members in."""
     who: SignedIn | None = request.get(SIGNED_IN)

@@ -29,7 +29,8 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _TRANSPORT = "/socket.io/"
 # What a load balancer, an operator or a browser asks for before the database is there.
 _ALWAYS = re.compile(
-    r"/(health|ready|metrics|static/.*|client/.*|socket\.io/.+|ws/.*|admin|docs|favicon\.ico)?"
+    r"/(health|ready|metrics|ws/(status|stats|health)"
+    r"|static/.*|client/.*|socket\.io/.+|live|admin|docs|favicon\.ico)?"
 )
 _LOGGED_PATH = 200
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -111,7 +112,7 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
     method = request.method if request.method in _METHODS else "other"
     HTTP_REQUESTS.labels(method, route, str(response.status)).inc()
     if not response.prepared:
-        response.headers["X-Request-ID"] = request_id
+        _name_request(request, response)
     # As it was sent, percent-encoded: a decoded path could hold line feeds. Without the query,
     # which may hold a token.
     log.info(
@@ -120,6 +121,10 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
         address=request[ADDRESS],
     )
     return response
+
+
+def _name_request(request: web.Request, response: web.StreamResponse) -> None:
+    response.headers["X-Request-ID"] = request[REQUEST_ID]
 
 
 @web.middleware
@@ -165,6 +170,10 @@ def error_response(request: web.Request, error: ClubError) -> web.Response:
     response = web.json_response(error.envelope(request.get(REQUEST_ID)), status=error.status)
     if error.retry_after_s is not None:
         response.headers[hdrs.RETRY_AFTER] = str(error.retry_after_s)
+    if error.status == 426:
+        # RFC 9110 §15.5.22.
+        response.headers[hdrs.UPGRADE] = "websocket"
+        response.headers[hdrs.CONNECTION] = "Upgrade"
     if error.status == 401:
         response.headers[hdrs.WWW_AUTHENTICATE] = "Bearer"
     return response
@@ -187,7 +196,8 @@ async def cors(request: web.Request, handler: Handler) -> web.StreamResponse:
             headers={
                 hdrs.ACCESS_CONTROL_ALLOW_METHODS: "GET, POST, PUT, PATCH, DELETE",
                 hdrs.ACCESS_CONTROL_ALLOW_HEADERS: (
-                    "Authorization, Content-Type, Idempotency-Key, If-None-Match, X-Request-ID"
+                    "Authorization, Content-Type, Idempotency-Key, If-None-Match, Last-Event-ID, "
+                    "X-Request-ID"
                 ),
                 hdrs.ACCESS_CONTROL_MAX_AGE: "600",
             },
@@ -195,13 +205,16 @@ async def cors(request: web.Request, handler: Handler) -> web.StreamResponse:
     else:
         response = await handler(request)
     if not response.prepared:
-        response.headers.add(hdrs.VARY, "Origin")
-        if allowed and origin:
-            response.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = origin
-            response.headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = (
-                "ETag, Retry-After, X-Request-ID"
-            )
+        _allow_origin(request, response)
     return response
+
+
+def _allow_origin(request: web.Request, response: web.StreamResponse) -> None:
+    response.headers.add(hdrs.VARY, "Origin")
+    origin = request.headers.get(hdrs.ORIGIN)
+    if origin is not None and is_listed(origin, request.app[CONFIG].cors_origins):
+        response.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = origin
+        response.headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = "ETag, Retry-After, X-Request-ID"
 
 
 @web.middleware
@@ -233,12 +246,23 @@ async def harden(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Headers that keep browsers from guessing and other sites from framing."""
     response = await handler(request)
     if not response.prepared:
-        response.headers.setdefault("X-Content-Type-Options", "nosniff")
-        response.headers.setdefault("X-Frame-Options", "DENY")
-        response.headers.setdefault("Referrer-Policy", "no-referrer")
-        if request.path.startswith("/api/"):
-            response.headers.setdefault(hdrs.CACHE_CONTROL, "no-store")
+        _harden(request, response)
     return response
+
+
+def _harden(request: web.Request, response: web.StreamResponse) -> None:
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    response.headers.setdefault("X-Frame-Options", "DENY")
+    response.headers.setdefault("Referrer-Policy", "no-referrer")
+    if request.path.startswith("/api/"):
+        response.headers.setdefault(hdrs.CACHE_CONTROL, "no-store")
+
+
+def finish_headers(request: web.Request, response: web.StreamResponse) -> None:
+    """What the middlewares add to an answer, for one that begins before they see it."""
+    _name_request(request, response)
+    _allow_origin(request, response)
+    _harden(request, response)
 
 
 ALL = (harden, observe, cors, errors, gate)

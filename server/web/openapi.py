@@ -10,7 +10,7 @@ from marshmallow import Schema as BaseSchema
 from marshmallow import fields as ma
 
 import server
-from events.fields import Balance, Fraction, Money, Schema, Time
+from events.fields import AnyJson, Balance, Fraction, Money, Schema, Time
 from server.errors import (
     ClubError,
     Forbidden,
@@ -63,6 +63,7 @@ def new_spec(title: str) -> APISpec:
     assert plugin.converter is not None
     for field in (Money, Balance, Fraction):
         plugin.converter.field_mapping[field] = ("number", None)
+    plugin.converter.field_mapping[AnyJson] = (None, None)
     plugin.converter.field_mapping[Time] = ("string", "date-time")
     plugin.converter.add_attribute_function(_least_money)
     return spec
@@ -112,6 +113,9 @@ def _operation(spec: APISpec, route: Route) -> dict[str, Any]:
 
 
 def _good_answer(spec: APISpec, route: Route) -> dict[str, Any]:
+    if route.produces is not None:
+        content = {route.produces: {"schema": {"type": "string"}}}
+        return {"description": "OK", "content": content}
     if route.answer is None:
         return {"description": "OK"}
     own = _reference(spec, route.answer)

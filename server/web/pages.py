@@ -35,7 +35,12 @@ def add_pages(app: web.Application, *, demo: bool) -> None:
     missing = [name for name in sorted(VENDOR) if not (NODE_MODULES / name).is_dir()]
     if missing:
         raise PagesMissing(f"Run `npm ci`: {', '.join(missing)} missing in {NODE_MODULES}.")
-    pages = {"/": "index.html", "/admin": "admin.html", "/docs": "docs.html"}
+    pages = {
+        "/": "index.html",
+        "/admin": "admin.html",
+        "/live": "live.html",
+        "/docs": "docs.html",
+    }
     if demo:
         pages["/demo/pay"] = "pay.html"
     for path, name in pages.items():

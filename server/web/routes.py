@@ -32,7 +32,10 @@ SERVICE = SERVICE_ROLES
 
 @dataclass(frozen=True)
 class Route:
-    """One door. `who` holds the roles that may enter; empty means anyone."""
+    """One door. `who` holds the roles that may enter; empty means anyone.
+
+    `produces` is the media type of an answer that is no JSON.
+    """
 
     method: str
     path: str
@@ -47,6 +50,7 @@ class Route:
     tells: tuple[type[Event], ...]
     moves_money: bool
     hidden: bool
+    produces: str | None = None
 
     @property
     def summary(self) -> str:
@@ -84,6 +88,7 @@ class Routes:
         tells: tuple[type[Event], ...] = (),
         moves_money: bool = False,
         hidden: bool = False,
+        produces: str | None = None,
     ) -> Callable[[Handler], Handler]:
         def keep(handler: Handler) -> Handler:
             self.all.append(
@@ -101,6 +106,7 @@ class Routes:
                     tells,
                     moves_money,
                     hidden,
+                    produces,
                 )
             )
             return handler

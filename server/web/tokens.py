@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from typing import Any
 
 import jwt
 
@@ -51,6 +52,20 @@ class Tokens:
         if claims.expires_at <= datetime.now(UTC):
             raise TokenExpired()
         return claims
+
+    def presumed_member(self, auth: dict[str, Any]) -> int | None:
+        """Whose token a socket brings, without a look at the database.
+
+        0 if it brings none; None if that cannot be said without.
+        """
+        token = auth.get("token")
+        if token is None:
+            return 0
+        try:
+            claims = self.verify(token) if isinstance(token, str) else None
+        except (TokenExpired, InvalidToken):
+            return None
+        return int(claims.subject) if claims and claims.issuer is None else None
 
     def _read(self, token: str) -> Claims:
         try:

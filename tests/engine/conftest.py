@@ -1,7 +1,7 @@
 """The two doors, the two transports, and servers that end with their test."""
 
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
@@ -9,6 +9,14 @@ import pytest
 from tests.engine.rig import DOORS, TRANSPORTS, Rig
 
 Serve = Callable[..., Awaitable[Rig]]
+
+
+@pytest.fixture(scope="package", autouse=True)
+def watchful_front() -> Iterator[None]:
+    """The front door looks at its timers once a second: long beside the times of these tests."""
+    with pytest.MonkeyPatch.context() as shipped:
+        shipped.setattr("server.engine.front._TICK_S", 0.05)
+        yield
 
 
 @pytest.fixture(params=DOORS)

@@ -14,8 +14,7 @@ from typing import Any
 import uvloop
 from aiohttp import web
 
-from server.engine import FrontSite
-from tests.engine.rig import quiet_server
+from server.engine import FrontSite, make_server
 
 
 class CrowdServer:
@@ -58,7 +57,7 @@ def _peak() -> int:
 
 
 async def main(options: dict[str, Any]) -> None:
-    sio: Any = quiet_server(**options)
+    sio: Any = make_server(**{"close_timeout": 0.05} | options)
     app = web.Application()
     sio.attach(app)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)

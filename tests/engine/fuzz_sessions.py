@@ -33,7 +33,7 @@ from tests.engine.rig import Rig, quiet_server
 from tests.engine.tls import contexts
 from tests.engine.wild_client import WildClient
 
-PACK = 12
+PACK = 24
 # Every bound within the reach of a client that lives for a second.
 BOUNDS = {
     "ping_interval": 0.3,
@@ -51,7 +51,7 @@ BOUNDS = {
     "max_handlers": 3,
     "events_per_second": 20,
     "events_burst": 15,
-    "max_sessions_per_address": 20,
+    "max_sessions_per_address": 40,
     "handshakes_burst": 10_000,
 }
 WAYS = {"aiohttp": ("aiohttp", False), "front": ("front", False), "front, TLS": ("front", True)}

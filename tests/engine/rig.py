@@ -79,7 +79,7 @@ class Rig:
             stopping = asyncio.create_task(engine.shutdown())
             await asyncio.sleep(0)
             # All have gone: the last poll of a closed session would never come.
-            rig.eio._lingering.clear()
+            rig.eio.router._lingering.clear()
             await stopping
             await runner.cleanup()
 

@@ -18,8 +18,8 @@ _json = st.recursive(
     | st.integers()
     | st.floats(allow_nan=False, allow_infinity=False)
     | st.text(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
-    max_leaves=10,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=8,
 )
 
 
@@ -35,8 +35,8 @@ def _read(text: str) -> Any:
     st.sampled_from(["2", "2/,", "2/admin,", "25-", "3", "0"]),
     st.from_regex(r"\A[0-9]{0,18}\Z") | st.sampled_from(["٣", "-1", " "]),
     # Not a number, which would be the end of the ack id.
-    st.lists(_json)
-    | st.dictionaries(st.text(), _json)
+    st.lists(_json, max_size=4)
+    | st.dictionaries(st.text(), _json, max_size=4)
     | st.tuples(st.text() | st.integers(), _json).map(list),
 )
 def test_a_packet_means_the_same_with_a_space_behind_it(head: str, id_: str, data: object) -> None:
@@ -72,7 +72,7 @@ def test_an_event_keeps_its_ack_id_and_arguments() -> None:
     assert _read('2/admin,12["a"]') == (EVENT, "/admin", 12, ["a"], 0)
 
 
-@given(st.lists(_json))
+@given(st.lists(_json, max_size=4))
 def test_what_is_written_is_what_json_writes(data: list[object]) -> None:
     (text,) = _CODEC.encode(EVENT, "/", data)
     assert isinstance(text, str)

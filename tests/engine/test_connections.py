@@ -76,12 +76,12 @@ async def test_answers_not_read_are_no_way_around_the_bound_of_a_websocket(serve
 async def test_a_last_answer_is_given_whole_however_slowly_it_is_read(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("server.engine.http_connection._CLOSING_S", 0.5)
+    monkeypatch.setattr("server.engine.http_connection._CLOSING_S", 0.25)
     eio: Any = echo_server()
     rig = await serve(eio)
     loop = asyncio.get_running_loop()
     polling = await rig.polling()
-    await eio.send(polling.sid, "x" * 500_000)
+    await eio.send(polling.sid, "x" * 300_000)
     with small_buffers(rig) as client:
         await loop.sock_connect(client, ("127.0.0.1", rig.port))
         headers = {"Connection": "close"}
@@ -91,7 +91,7 @@ async def test_a_last_answer_is_given_whole_however_slowly_it_is_read(
             answer += piece
             await asyncio.sleep(0.01)
 
-    assert answer.endswith(b"4" + b"x" * 500_000)
+    assert answer.endswith(b"4" + b"x" * 300_000)
 
 
 async def test_a_body_in_broken_chunks_ends_the_session(serve: Serve) -> None:

@@ -30,19 +30,19 @@ async def rig() -> AsyncIterator[Rig]:
 
 @pytest.fixture
 async def hasty_head() -> AsyncIterator[Rig]:
-    async for each in opened(head_timeout=0.3):
+    async for each in opened(head_timeout=0.2):
         yield each
 
 
 @pytest.fixture
 async def hasty_body() -> AsyncIterator[Rig]:
-    async for each in opened(body_timeout=0.3):
+    async for each in opened(body_timeout=0.2):
         yield each
 
 
 @pytest.fixture
 async def hasty_pause() -> AsyncIterator[Rig]:
-    async for each in opened(keepalive_timeout=0.3):
+    async for each in opened(keepalive_timeout=0.2):
         yield each
 
 
@@ -174,7 +174,7 @@ async def test_a_body_that_does_not_come_ends_its_session(hasty_body: Rig, how: 
 
 
 async def test_half_a_body_ends_its_session_at_both_doors(serve: Serve) -> None:
-    rig = await serve(quiet_server(body_timeout=0.3))
+    rig = await serve(quiet_server(body_timeout=0.2))
     client, request = await half_a_body(rig, "whole")
 
     await client.posts.send(request[:-300])

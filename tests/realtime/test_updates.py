@@ -12,8 +12,9 @@ from events import BalanceUpdated, CasesUpdated, InventoryUpdated, WrongPayload
 from server.club import ledger
 from server.config import Config
 from server.db import Database
-from server.keys import DB, EVENT_LOG, RELAY
+from server.keys import DB, EVENT_LOG, FEEDS
 from server.realtime.cursor import Cursor
+from server.realtime.feeds import UPDATES
 from server.realtime.log import EventLog
 from tests.club import PATIENCE_S, Club, Person, until
 
@@ -58,7 +59,7 @@ async def waits(club: Club, cursor: str, token: str | None = None) -> "asyncio.T
 
 
 async def waiting(club: Club) -> int:
-    return club.app[RELAY].waiters
+    return club.app[FEEDS].count(UPDATES)
 
 
 # --- the cursor ------------------------------------------------------------------------------
@@ -225,6 +226,15 @@ async def test_token_that_expires_during_a_poll_is_told_in_its_answer(club: Club
     assert expired["data"] == {"graceMs": 30_000}
     # It has no place of its own in the log: the client goes on from where it was.
     assert expired["cursor"] == answer["cursor"] == start
+
+
+async def test_where_too_many_wait_those_who_do_not_wait_are_answered(config: Config) -> None:
+    async with Club.open(replace(config, updates_max_waiting=0)) as crowded:
+        start = await present(crowded)
+        refused = await after(crowded, start, wait=5)
+        assert (refused.status, refused["code"]) == (503, "unavailable")
+        assert int(refused.headers["Retry-After"]) > 0
+        assert (await after(crowded, start, wait=0)).status == 200
 
 
 async def test_expired_token_is_refused(club: Club) -> None:

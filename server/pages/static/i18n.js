@@ -6,6 +6,7 @@ import { createStore, kept } from "./store.js";
 const WORDS = {
   // The frame
   "title.player": ["CyberHub", "CyberHub"],
+  "title.live": ["CyberHub · live", "CyberHub · прямой эфир"],
   "title.admin": ["CyberHub · admin", "CyberHub · управление"],
   "lang.other": ["Русский", "English"],
   "sign.out": ["Sign out", "Выйти"],
@@ -236,9 +237,34 @@ const WORDS = {
   "prizes.cancel": ["Cancel the prize", "Отменить приз"],
   "prizes.cancel.ask": ["Ticket #{id} becomes void. There is no way back.", "Билет №{id} станет недействительным. Вернуть будет нельзя."],
   "online": ["Who is online", "Кто на связи"],
+  "online.live": ["Live stream", "Прямой эфир"],
+  "online.at": ["at {position}", "место {position}"],
+  "online.lag": ["{count} behind", "отстаёт на {count}"],
+  "online.waiting": ["{size} KB waiting", "ждёт {size} КБ"],
+  "online.closed": ["before: {reason}, {time}", "до этого: {reason}, {time}"],
   "online.none": ["Nobody is connected.", "Никого нет."],
   "online.guest": ["guest", "гость"],
   "online.since": ["since {time}", "с {time}"],
+
+  // The live page
+  "live.title": ["Live stream", "Прямой эфир"],
+  "live.online": ["Live via {via}", "В эфире: {via}"],
+  "live.connecting": ["Connecting…", "Подключаемся…"],
+  "live.waiting": ["No connection, trying again soon", "Нет связи, скоро попробуем снова"],
+  "live.via.websocket": ["WebSocket", "WebSocket"],
+  "live.via.event-stream": ["event stream", "event stream"],
+  "live.filter": ["Filter", "Фильтр"],
+  "live.filter.hint": ["words of the name or the content", "слова из названия или содержания"],
+  "live.pause": ["Pause", "Пауза"],
+  "live.resume": ["Go on", "Продолжить"],
+  "live.clear": ["Clear", "Очистить"],
+  "live.count": ["{shown} shown, {total} came since you opened the page", "Показано: {shown}, пришло с открытия страницы: {total}"],
+  "live.held": ["Paused. New meanwhile: {count}", "Пауза. Новых за это время: {count}"],
+  "live.told": ["New events: {count}. The last one: {type}", "Новых событий: {count}. Последнее: {type}"],
+  "live.none": ["Quiet so far. What happens in the club appears here by itself.", "Пока тихо. Всё, что произойдёт в клубе, появится здесь само."],
+  "live.none.match": ["Nothing matches the filter.", "Под фильтр ничего не подходит."],
+  "live.durable": ["Kept in the log at {cursor}", "Сохранено в журнале: {cursor}"],
+  "live.passing": ["Told once and kept nowhere", "Сообщено один раз и нигде не хранится"],
 
   // Errors, by the server's code. A code that is not here is shown in the server's own words.
   "error.network": ["The server cannot be reached. Try again in a moment.", "Сервер не отвечает. Повторите через минуту."],

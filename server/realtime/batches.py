@@ -1,0 +1,49 @@
+"""Statements that many share: who asks at the same time is served by one."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Generic, TypeVar
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+
+
+class Batches(Generic[Key, Value]):
+    """Asks for several at once, and gives each its part.
+
+    Invariants
+        Whoever asks is answered by a statement that began afterwards. At most one is under way;
+        who comes meanwhile shares the next.
+    """
+
+    def __init__(
+        self, run: Callable[[list[Key]], Awaitable[list[Value]]], *, most: int
+    ) -> None:
+        """`run` answers in the order in which it is asked, of `most` keys at most."""
+        self._run = run
+        self._most = most
+        self._waiting: list[tuple[Key, asyncio.Future[Value]]] = []
+        self._task: asyncio.Task[None] | None = None
+
+    async def ask(self, key: Key) -> Value:
+        """Raises what `run` raises."""
+        answer: asyncio.Future[Value] = asyncio.get_running_loop().create_future()
+        self._waiting.append((key, answer))
+        if self._task is None:
+            self._task = asyncio.create_task(self._serve())
+        return await answer
+
+    async def _serve(self) -> None:
+        while self._waiting:
+            asked, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
+            try:
+                values = await self._run([key for key, _ in asked])
+            except Exception as error:
+                for _, answer in asked:
+                    if not answer.done():
+                        answer.set_exception(error)
+            else:
+                for (_, answer), value in zip(asked, values, strict=True):
+                    if not answer.done():
+                        answer.set_result(value)
+        self._task = None

@@ -1,0 +1,277 @@
+"""Who listens at this worker's doors beside Socket.IO: bounds, delivery, the end of tokens."""
+
+import asyncio
+import contextlib
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from events import AuthExpired, Event, ServerDraining
+from server.errors import ClubError, Draining, Unavailable
+from server.identity import SignedIn
+from server.metrics import FEEDS_OPEN, FEEDS_OVERFLOWED
+from server.realtime.cursor import Cursor
+from server.realtime.departures import Departures
+from server.realtime.expiry import Expiry
+from server.realtime.feed import Feed
+from server.realtime.log import EventLog, LoggedEvent
+from server.realtime.news import News
+from server.realtime.relay import Relay
+
+#: The long poll's door. It has a bound of its own, since a poll comes again and again.
+UPDATES = "updates"
+EVENT_STREAM = "event-stream"
+WS_STREAM = "ws-stream"
+WS = "ws"
+
+# Events of one page of the log. A stream holds one for as long as its client is slow with it; a
+# poll answers with it.
+PAGE = 100
+UPDATES_PAGE = 500
+
+# Why a feed ended.
+LEFT = "client left"
+EXPIRED = "token expired"
+DRAINING = "server restarts"
+
+# Spread out, so that they do not all come back in the same second.
+_RECONNECT_MS = (500, 3000)
+
+
+class TooManyStreams(ClubError):
+    status = 429
+    code = "too_many_streams"
+    sentence = "Too many connections are open from here."
+
+
+# A connection that is told nothing does not notice by itself that its client has gone.
+_LOOK_S = 1.0
+
+
+class Client:
+    """Whoever is at the other end of a request."""
+
+    def __init__(self, request: web.Request) -> None:
+        self._request = request
+
+    @property
+    def gone(self) -> bool:
+        transport = self._request.transport
+        return transport is None or transport.is_closing()
+
+    @property
+    def buffered(self) -> int:
+        """Bytes that wait for the client."""
+        transport = self._request.transport
+        return 0 if transport is None else transport.get_write_buffer_size()
+
+
+@dataclass(frozen=True, slots=True)
+class FeedLimits:
+    """Bounds on listeners of one worker.
+
+    `queue` events wait for a listener that is slow; `readers` listeners read the log at once and
+    wait `patience_s` for their turn; `total`, `per_address` and `per_member` streams are open.
+    """
+
+    queue: int = 500
+    readers: int = 8
+    patience_s: float = 5.0
+    total: int = 20_000
+    per_address: int = 2000
+    per_member: int = 50
+
+
+class Feeds:
+    """The listeners of this worker; the relay hands them every durable event."""
+
+    def __init__(
+        self,
+        event_log: EventLog,
+        relay: Relay,
+        departures: Departures,
+        limits: FeedLimits,
+        *,
+        grace_s: float,
+    ) -> None:
+        self._log = event_log
+        self._relay = relay
+        self._departures = departures
+        self._limits = limits
+        self._grace_s = grace_s
+        self._turn = asyncio.Semaphore(limits.readers)
+        self._open: dict[int, Feed] = {}
+        self._clients: dict[Feed, Client] = {}
+        self._by_room: dict[str, set[Feed]] = {}
+        self._by_door: Counter[str] = Counter()
+        self._by_address: Counter[str] = Counter()
+        self._by_member: Counter[int] = Counter()
+        self._made = 0
+        self._draining = False
+        relay.listeners.append(self)
+
+    # What is asked of it.
+
+    def all(self) -> list[Feed]:
+        return list(self._open.values())
+
+    def count(self, door: str) -> int:
+        """How many listen at a door."""
+        return self._by_door[door]
+
+    def size(self, audience: str) -> int:
+        """How many hear what is told to this audience."""
+        return len(self._by_room.get(audience, ()))
+
+    def lag(self, feed: Feed) -> int | None:
+        """How many events of the log it is behind this worker; None: that cannot be said."""
+        relay, reached = self._relay.position, feed.reached
+        if relay is None or reached is None or relay.epoch != reached.epoch:
+            return None
+        return max(0, relay.position - reached.position)
+
+    def buffered(self, feed: Feed) -> int:
+        """How many bytes wait in its connection."""
+        client = self._clients.get(feed)
+        return client.buffered if client else 0
+
+    # Coming and going.
+
+    @contextlib.contextmanager
+    def open(
+        self,
+        door: str,
+        *,
+        address: str,
+        who: SignedIn | None,
+        after: Cursor | None,
+        client: Client | None = None,
+    ) -> Iterator[Feed]:
+        """A feed for as long as its client is there; it ends by itself when `client` has gone.
+
+        Raises: TooManyStreams, Unavailable, Draining.
+        """
+        if self._draining:
+            raise Draining()
+        if door != UPDATES:
+            self._check_room_for(address, who)
+        self._made += 1
+        feed = Feed(
+            self._log,
+            self._turn,
+            lambda: self._relay.position,
+            FEEDS_OVERFLOWED.inc,
+            number=self._made,
+            door=door,
+            address=address,
+            who=who,
+            after=after,
+            page_size=UPDATES_PAGE if door == UPDATES else PAGE,
+            queue_size=self._limits.queue,
+            patience_s=self._limits.patience_s,
+        )
+        expiry = self._expiry(feed)
+        self._enter(feed, client)
+        try:
+            yield feed
+        finally:
+            self._leave(feed)
+            if expiry is not None:
+                expiry.cancel()
+
+    def _check_room_for(self, address: str, who: SignedIn | None) -> None:
+        streams = len(self._open) - self._by_door[UPDATES]
+        if streams >= self._limits.total:
+            raise Unavailable("Too many clients are listening.", retry_after_s=5)
+        if self._by_address[address] >= self._limits.per_address:
+            raise TooManyStreams(retry_after_s=5)
+        if who is not None and self._by_member[who.member.id] >= self._limits.per_member:
+            raise TooManyStreams("This account has too many streams open.", retry_after_s=5)
+
+    def _expiry(self, feed: Feed) -> Expiry | None:
+        if feed.who is None:
+            return None
+        told = AuthExpired("", round(self._grace_s * 1000))
+        return Expiry(
+            feed.who.expires_at,
+            self._grace_s,
+            expired=lambda: feed.tell(News.of_moment(told)),
+            over=lambda: feed.end(EXPIRED),
+        )
+
+    def _enter(self, feed: Feed, client: Client | None) -> None:
+        self._open[feed.number] = feed
+        if client is not None:
+            self._clients[feed] = client
+        for room in feed.audiences:
+            self._by_room.setdefault(room, set()).add(feed)
+        self._count(feed, 1)
+
+    def _leave(self, feed: Feed) -> None:
+        del self._open[feed.number]
+        self._clients.pop(feed, None)
+        for room in feed.audiences:
+            feeds = self._by_room[room]
+            feeds.discard(feed)
+            if not feeds:
+                del self._by_room[room]
+        self._count(feed, -1)
+        if feed.door != UPDATES:
+            # A poll that has been answered has not left.
+            member_id = feed.who.member.id if feed.who else None
+            self._departures.note(member_id, feed.address, feed.door, feed.ended or LEFT)
+
+    def _count(self, feed: Feed, by: int) -> None:
+        self._by_door[feed.door] += by
+        FEEDS_OPEN.labels(feed.door).set(self._by_door[feed.door])
+        if feed.door == UPDATES:
+            return
+        self._by_address[feed.address] += by
+        if not self._by_address[feed.address]:
+            del self._by_address[feed.address]
+        if feed.who is not None:
+            member_id = feed.who.member.id
+            self._by_member[member_id] += by
+            if not self._by_member[member_id]:
+                del self._by_member[member_id]
+
+    async def watch(self) -> None:
+        """End the feeds of those who have gone, until cancelled."""
+        while True:
+            await asyncio.sleep(_LOOK_S)
+            for feed, client in self._clients.items():
+                if client.gone:
+                    feed.end(LEFT)
+
+    # What they are told.
+
+    def heard(self, event: LoggedEvent) -> None:
+        """The relay has moved on to this event."""
+        self._hand(event.audience, lambda: News.of_log(event))
+
+    def broke(self) -> None:
+        """The relay had to jump."""
+        for feed in self.all():
+            feed.lost_track()
+
+    def tell(self, event: Event) -> None:
+        """An ephemeral event; a listener that is behind misses it. Raises: WrongPayload."""
+        self._hand(event.room(), lambda: News.of_moment(event))
+
+    def _hand(self, audience: str, make: Callable[[], News]) -> None:
+        feeds = self._by_room.get(audience)
+        if feeds:
+            news = make()
+            for feed in feeds:
+                feed.hear(news)
+
+    def drain(self) -> None:
+        """The server stops: tell everybody when to come back, and let them go."""
+        self._draining = True
+        for feed in self.all():
+            told = ServerDraining("", random.randint(*_RECONNECT_MS))
+            feed.tell(News.of_moment(told))
+            feed.end(DRAINING)
