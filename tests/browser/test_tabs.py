@@ -108,6 +108,28 @@ async def test_tab_that_other_tabs_could_not_reach_reads_what_it_missed(
     await ear.heard(payer.balances)
 
 
+async def test_tab_that_came_between_two_leaders_is_welcomed_by_the_second(
+    window: OpensWindow, payer: Payer
+) -> None:
+    at_seat = await window(who=payer.player)
+    await at_seat.shows_link("online", "websocket")
+    second = await opens_tab(at_seat)
+    await at_seat.context.add_init_script(_MAY_BE_DEAF + "window.isDeaf = true;")
+    third = await at_seat.context.new_page()
+    await third.goto("/")
+    indicator = third.get_by_test_id("indicator")
+    await expect(indicator).to_have_attribute("data-state", "reconnecting")
+    await third.evaluate("window.isDeaf = false")
+
+    await at_seat.page.close()
+
+    await expect(indicator).to_have_attribute("data-state", "online")
+    ears = [await Ear.at(second), await Ear.at(third)]
+    await payer.pays(2)
+    for ear in ears:
+        await ear.heard(payer.balances)
+
+
 async def test_tab_signs_in_and_the_others_are_signed_in_with_it(
     club: Club, window: OpensWindow
 ) -> None:

@@ -53,20 +53,19 @@ async def test_page_of_a_club_without_recovery_begins_anew_each_time_and_is_neve
         async with kit(network.url, teller.player) as page:
             await page.is_online("websocket")
             await teller.tells(2)
-            for turn in range(2):
+            for refused, via in ((b"/socket.io/", "updates"), (None, "websocket")):
                 since = len(page.said)
-                network.is_cut = True
+                network.refuses, network.is_cut = refused, True
                 await network.hang_up()
                 await page.is_down(since)
                 await teller.tells(2)
                 network.is_cut = False
-                await page.is_online("websocket", since)
+                await page.is_online(via, since)
                 assert (await page.do("snapshot"))["balance"] == teller.told
                 await teller.tells(1)
-            name = f"balance:updated:{teller.player.id}"
             await page.says(lambda line: (line.get("snapshot") or {}).get("balance") == 8)
-            balances = [data["balance"] for data in page.all(name)]
-            assert balances == sorted(balances)
+            balances = [data["balance"] for data in page.all(f"balance:updated:{teller.player.id}")]
+            assert balances == sorted(set(balances)), "nothing twice"
             assert page.count("resync") >= 3
 
 
@@ -86,6 +85,15 @@ async def test_page_obeys_a_server_that_says_when_to_come_back(config: Config) -
             await page.is_online("websocket", since)
     finally:
         await page_is_open.__aexit__(None, None, None)
+
+
+async def test_page_hears_through_a_club_where_too_many_wait(config: Config) -> None:
+    async with Club.open(replace(config, updates_max_waiting=0)) as club:
+        teller = Teller(await club.person(has_password=False))
+        async with kit(club.url, teller.player, transport="updates") as page:
+            await page.is_online("updates")
+            await teller.tells(2)
+            await teller.all_heard(page)
 
 
 async def test_page_finds_the_way_through_a_proxy_that_ends_what_takes_long(
