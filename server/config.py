@@ -30,6 +30,7 @@ ENGINE: Mapping[str, float] = {
     "max_http_buffer_size": 1_000_000,
     "max_outgoing_bytes": 1_048_576,
     "max_attachments": 32,
+    "max_namespaces": 32,
     "events_per_second": 100.0,
     "events_burst": 1000,
     "max_handlers": 64,

@@ -28,6 +28,7 @@ from server.engine.wheel import Wheel
 _LOOK_S = 0.01
 
 _LIMITS = tuple(Limits.__slots__)
+_OPTIONS = inspect.signature(engineio.base_server.BaseServer.__init__).parameters.keys()
 
 
 class EngineServer(engineio.AsyncServer):
@@ -51,6 +52,10 @@ class EngineServer(engineio.AsyncServer):
         **options: Any,
     ) -> None:
         limits = {name: options.pop(name) for name in _LIMITS if name in options}
+        unknown = options.keys() - _OPTIONS
+        if unknown:
+            # python-engineio passes over them; a bound with a typo would be no bound.
+            raise TypeError(f"unknown options: {', '.join(sorted(unknown))}")
         super().__init__(**options)
         self.limits = Limits(**limits)
         self.max_http_buffer_size = self.limits.max_http_buffer_size

@@ -13,6 +13,8 @@ class Limits:
     max_outgoing_bytes: int = 1_048_576
     #: Binary parts of one Socket.IO packet; their sizes together are bound as one message is.
     max_attachments: int = 32
+    #: Namespaces that one session is in, or was thrown out of.
+    max_namespaces: int = 32
     #: Events of one socket: so many at once, then so many a second.
     events_per_second: float = 100.0
     events_burst: int = 1000
@@ -52,6 +54,7 @@ class Counters:
     refused_origins: int = 0
     slow_closed: int = 0
     volatile_dropped: int = 0
+    namespaces_refused: int = 0
     flood_refused: int = 0
     flood_closed: int = 0
     reading_paused: int = 0

@@ -204,6 +204,12 @@ class Server(socketio.AsyncServer):
             return
         if self._client(session, namespace) is not None:
             raise PacketError("a second CONNECT")
+        taken = len(session.others or ()) + (session.client is not None)
+        if taken >= self.eio.limits.max_namespaces:
+            self.eio.counters.namespaces_refused += 1
+            problem = {"message": "Too many namespaces"}
+            self._send(session, CONNECT_ERROR, namespace, problem)
+            return
         if not self._admit(session):
             # A connect handler costs more than most events: joining is no way around the bound.
             if session.state != CLOSED:

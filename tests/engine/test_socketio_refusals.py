@@ -195,6 +195,26 @@ async def test_a_connect_handler_that_fails_refuses(serve: Serve, transport: str
     assert "secret" not in answer
 
 
+async def test_one_session_is_not_in_any_number_of_namespaces(
+    serve: Serve, transport: str
+) -> None:
+    sio: Any = quiet_server(namespaces="*", max_namespaces=3)
+    client = await (await serve(sio)).joined(transport)
+
+    await client.send("40/one,", "40/two,", "40/three,")
+    answers = [str(await client.receive()) for _ in range(3)]
+
+    assert [answer[:2] for answer in answers] == ["40", "40", "44"]
+    assert answers[2] == '44/three,{"message":"Too many namespaces"}'
+    # Who is thrown out is remembered as well, for what is on its way still.
+    (sid,) = (sid for sid, _ in sio.manager.get_participants("/one", None))
+    await sio.disconnect(sid, namespace="/one")
+    assert await client.receive() == "41/one,"
+    await client.send("40/four,")
+    assert str(await client.receive()).startswith("44/four,")
+    assert sio.eio.counters.namespaces_refused == 2
+
+
 async def test_too_many_attachments_end_the_connection(serve: Serve, transport: str) -> None:
     sio: Any = quiet_server(max_attachments=2)
     sio.on("count", lambda sid, *parts: len(parts))

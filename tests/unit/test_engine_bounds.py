@@ -3,12 +3,14 @@
 import re
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from server import config
 from server.app import create_app
 from server.config import ENGINE
+from server.engine import EngineServer, make_server
 from server.engine.limits import Counters, Limits
 from server.keys import SIO
 
@@ -45,3 +47,9 @@ def test_every_bound_and_every_counter_is_documented() -> None:
     assert {each.name for each in fields(Limits)} <= told
     # A refused origin is no bound, and is counted all the same.
     assert {each.name for each in fields(Counters)} - {"refused_origins"} <= told
+
+
+@pytest.mark.parametrize("make", [make_server, EngineServer])
+def test_an_option_that_nobody_knows_is_refused(make: Any) -> None:
+    with pytest.raises(TypeError, match="max_handler"):
+        make(async_mode="aiohttp", max_handler=3)
