@@ -97,6 +97,11 @@ class Proxy:
         self._tasks.append(task)
 
 
+def _close(opening: asyncio.Task[tuple[asyncio.StreamReader, asyncio.StreamWriter]]) -> None:
+    if opening.exception() is None:
+        opening.result()[1].close()
+
+
 class _Connection:
     def __init__(
         self, proxy: Proxy, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -110,20 +115,24 @@ class _Connection:
 
     async def carry(self) -> None:
         """Carry both directions until one ends. A server that is not there hangs up at once."""
+        opening = asyncio.create_task(asyncio.open_connection("127.0.0.1", self._proxy.port))
         try:
-            self._from_server, self._to_server = await asyncio.open_connection(
-                "127.0.0.1", self._proxy.port
-            )
+            self._from_server, self._to_server = await asyncio.shield(opening)
         except ConnectionError:
             return
+        except asyncio.CancelledError:
+            # It may be open already, and then somebody has to close it.
+            opening.add_done_callback(_close)
+            raise
         directions = [asyncio.create_task(self._requests()), asyncio.create_task(self._answers())]
         try:
             await asyncio.wait(directions, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            # First, since this may be cancelled while it waits.
+            self._to_server.close()
             for task in directions:
                 task.cancel()
             ends = await asyncio.gather(*directions, return_exceptions=True)
-            self._to_server.close()
         for end in ends:
             # An end in the middle of something is an end, too.
             if isinstance(end, Exception) and not isinstance(
