@@ -98,6 +98,7 @@ def create_app(config: Config, *, prepare: Prepare | None = None) -> web.Applica
         presumed=tokens.presumed_member,
         enabled=config.recovery_enabled,
         reads=config.recovery_reads,
+        tail=config.recovery_tail,
     )
     sio = _socketio(config, event_log, recovery, lifecycle)
     app[keys.CONFIG] = config

@@ -98,6 +98,7 @@ class Config:
     recovery_enabled: bool = True
     # Of the pool's connections: the club's work needs the others.
     recovery_reads: int = 8
+    recovery_tail: int = 2000
     recovery_marks_per_second: float = 100.0
     event_log_days: float = 7.0
     trusted_proxies: tuple[Network, ...] = ()
@@ -202,6 +203,7 @@ def _read(env: Env, *, demo: bool) -> Config:
         ),
         recovery_enabled=env.bool("RECOVERY_ENABLED", Config.recovery_enabled),
         recovery_reads=_whole(env, "RECOVERY_READS", Config.recovery_reads, 1, 1000),
+        recovery_tail=_whole(env, "RECOVERY_TAIL", Config.recovery_tail, 1, 1_000_000),
         recovery_marks_per_second=_number(
             env, "RECOVERY_MARKS_PER_SECOND", Config.recovery_marks_per_second, 1e6
         ),

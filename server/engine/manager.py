@@ -14,6 +14,7 @@ from socketio import AsyncManager
 
 from server.engine.emission import Emission, arguments_of
 from server.engine.packets import Message
+from server.engine.recovery import Missed
 from server.engine.session import CLOSED, Session
 from server.engine.socketio_packets import EVENT
 
@@ -189,9 +190,10 @@ class Manager(AsyncManager):
         else:
             self._broadcast(recipients, emission, volatile)
 
-    def missed(self, client: Client, event: str, arguments: Iterable[Any], offset: Any) -> Message:
+    def missed(self, client: Client, missed: Missed) -> Message:
         """An event that a client is told late."""
-        emission = Emission(self.server.codec, client.namespace, [event, *arguments], offset)
+        arguments = [missed.name, *missed.arguments]
+        emission = Emission(self.server.codec, client.namespace, arguments, missed.offset)
         return emission.form(client.recovers)
 
     def _broadcast(

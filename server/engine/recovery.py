@@ -39,7 +39,7 @@ class Replay(Protocol):
     async def read(self) -> list[Missed]:
         """The next it missed of what has been told here, oldest first; [] when nothing is left.
 
-        Until `settle` there may be more the next time. Raises: RecoveryUnavailable.
+        Before `settle` also when little is left. Raises: RecoveryUnavailable.
         """
 
     def settle(self) -> None:

@@ -32,6 +32,10 @@ BUFFER_EMPTIED = "buffer emptied"
 # far below what may be kept for a client.
 _BYTES = 65_536
 
+# Packets that are kept, and how long the longest of them may be: some megabytes in all.
+_PACKETS = 2000
+_LONGEST = 4096
+
 
 def refuses(environ: dict[str, Any]) -> bool:
     """Whether a client does without, by its handshake; what it says in CONNECT counts more.
@@ -40,9 +44,11 @@ def refuses(environ: dict[str, Any]) -> bool:
     that take no more: it asks if it wants it. So does websocket-client, on which it may run, and
     which alone has an Origin and no User-Agent.
     """
-    asked = parse_qs(environ.get("QUERY_STRING", "")).get("recovery", [""])[-1]
-    if asked in ("0", "1"):
-        return asked == "0"
+    query = environ.get("QUERY_STRING", "")
+    if "recovery=" in query:
+        asked = parse_qs(query).get("recovery", [""])[-1]
+        if asked in ("0", "1"):
+            return asked == "0"
     agent = environ.get("HTTP_USER_AGENT")
     if agent is None:
         return "HTTP_ORIGIN" in environ
@@ -58,6 +64,8 @@ class Returning:
         #: The sessions whose handshake refuses.
         self._refusing: set[str] = set()
         self._by_pid: dict[str, Client] = {}
+        #: What was told late, by its place in the log: who returns has often missed the same.
+        self._packets: dict[str, Message] = {}
 
     def opened(self, eio_sid: str, environ: dict[str, Any]) -> None:
         if refuses(environ):
@@ -175,7 +183,7 @@ class Returning:
         parts: list[str | bytes] = []
         size = 0
         for each in missed:
-            packet = self._server.manager.missed(client, each.name, each.arguments, each.offset)
+            packet = self._packet(client, each)
             parts += packet.parts
             size += sum(map(len, packet.parts))
             if size >= _BYTES:
@@ -183,6 +191,19 @@ class Returning:
                 parts, size = [], 0
         if parts:
             yield Message(*parts)
+
+    def _packet(self, client: Client, missed: Missed) -> Message:
+        offset = missed.offset
+        if offset is None or not client.recovers:
+            return self._server.manager.missed(client, missed)
+        packet = self._packets.get(offset)
+        if packet is None:
+            packet = self._server.manager.missed(client, missed)
+            if sum(map(len, packet.parts)) <= _LONGEST:
+                self._packets[offset] = packet
+                if len(self._packets) > _PACKETS:
+                    del self._packets[next(iter(self._packets))]
+        return packet
 
     # Leaving.
 

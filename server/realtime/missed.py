@@ -9,6 +9,7 @@ from server.engine.recovery import Missed, RecoveryUnavailable
 from server.errors import DatabaseUnavailable
 from server.realtime.cursor import Cursor
 from server.realtime.log import EventLog, LoggedEvent
+from server.realtime.tail import Tail
 
 BATCH = 200
 
@@ -19,6 +20,7 @@ class Source:
 
     db: Database
     log: EventLog
+    tail: Tail
     #: How many may read at once: other work needs the database too.
     turns: asyncio.Semaphore
     #: How far this worker has told its sockets.
@@ -47,6 +49,7 @@ class Missing:
         self._until = until
         self._still_theirs = still_theirs
         self._end: Cursor | None = None
+        self._is_near = False
         self.has_gap = False
 
     @property
@@ -63,6 +66,9 @@ class Missing:
         while not self.has_gap and self._at is not None:
             if not self._still_theirs():
                 raise RecoveryUnavailable("the socket is not whose it was")
+            if self._is_near and self._end is None:
+                # A client that is slower than the news would never get there.
+                break
             end = self._end or self._source.position()
             if end.epoch != self._at.epoch:
                 self.has_gap = True
@@ -80,6 +86,16 @@ class Missing:
         self._at = Cursor(after.epoch, end)
         if not until:
             return []
+        events = self._source.tail.after(after, until, BATCH)
+        if events is None:
+            events = await self._read_log(after, until)
+        if len(events) == BATCH:
+            self._at = events[-1].cursor
+        else:
+            self._is_near = True
+        return events
+
+    async def _read_log(self, after: Cursor, until: Mapping[str, int]) -> list[LoggedEvent]:
         try:
             async with self._source.turns, self._source.db.connection() as connection:
                 head, events = await self._source.log.after(connection, after, until, BATCH)
@@ -88,8 +104,6 @@ class Missing:
         if not head.can_continue(after):
             self.has_gap = True
             return []
-        if len(events) == BATCH:
-            self._at = events[-1].cursor
         return events
 
 

@@ -27,6 +27,7 @@ from server.realtime.log import EventLog, Head, LoggedEvent
 from server.realtime.marks import Marks
 from server.realtime.missed import Missing, Source
 from server.realtime.pids import Pid, Pids
+from server.realtime.tail import Tail
 
 if TYPE_CHECKING:
     from server.realtime.sockets import Socket, Sockets
@@ -79,12 +80,16 @@ class LogRecovery:
         presumed: Presumed,
         enabled: bool,
         reads: int,
+        tail: int,
     ) -> None:
         self.enabled = enabled
         self._marks = marks
         self._pids = pids
         self._presumed = presumed
-        self._source = Source(db, event_log, asyncio.Semaphore(reads), self.position)
+        self._tail = Tail(tail)
+        self._source = Source(
+            db, event_log, self._tail, asyncio.Semaphore(reads), self.position
+        )
         self._relay: Position | None = None
         self._sockets: "Sockets | None" = None
 
@@ -92,7 +97,7 @@ class LogRecovery:
         """The parts that are made after this one."""
         self._relay = relay
         self._sockets = sockets
-        relay.listeners.append(self)
+        relay.listeners += (self._tail, self)
 
     def heard(self, event: LoggedEvent) -> None:
         """Sockets are told by `ClubSio.deliver`."""

@@ -17,6 +17,7 @@ from server.errors import ClubError, DatabaseUnavailable
 from server.identity import SignedIn, audiences
 from server.metrics import SOCKETS_CONNECTED
 from server.realtime.cursor import Cursor
+from server.realtime.expiry import Expiry
 from server.realtime.sio import ClubSio
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class Socket:
     address: str
     since: datetime
     who: SignedIn | None = None
-    timer: asyncio.TimerHandle | None = field(default=None, repr=False)
+    expiry: Expiry | None = field(default=None, repr=False)
     has_left: bool = False
     #: The position from which on it was told all of an audience; none before it was let in.
     told: dict[str, int] = field(default_factory=dict, repr=False)
@@ -56,9 +57,9 @@ class Socket:
         self.told = dict.fromkeys(heard, cursor.position)
 
     def cancel_timer(self) -> None:
-        if self.timer is not None:
-            self.timer.cancel()
-            self.timer = None
+        if self.expiry is not None:
+            self.expiry.cancel()
+            self.expiry = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +205,10 @@ class Sockets:
 
     async def forget(self, socket: Socket) -> None:
         """Take the socket out of every member's rooms; it stays as an anonymous one."""
+        async with socket.turn:
+            await self._forget(socket)
+
+    async def _forget(self, socket: Socket) -> None:
         if socket.who is not None:
             await self._void_pid(socket)
             for room in socket.who.member.rooms():
@@ -225,30 +230,22 @@ class Sockets:
     def _at_expiry(self, socket: Socket) -> None:
         assert socket.who is not None
         socket.cancel_timer()
-        left_s = (socket.who.expires_at - datetime.now(UTC)).total_seconds()
-        # A token may be valid for longer than a timer can be set for; look again in a day.
-        socket.timer = asyncio.get_running_loop().call_later(
-            min(max(left_s, 0.0), 86_400.0), self._due, socket
-        )
-
-    def _due(self, socket: Socket) -> None:
-        assert socket.who is not None
-        if socket.who.expires_at > datetime.now(UTC):
-            self._at_expiry(socket)
-            return
-        self._start(self._tell_expired(socket))
-        socket.timer = asyncio.get_running_loop().call_later(
-            self._grace_s, lambda: self._start(self._end_grace(socket))
+        socket.expiry = Expiry(
+            socket.who.expires_at,
+            self._grace_s,
+            expired=lambda: self._start(self._tell_expired(socket)),
+            over=lambda: self._start(self._end_grace(socket)),
         )
 
     async def _tell_expired(self, socket: Socket) -> None:
         await self._sio.emit(AuthExpired(socket.sid, round(self._grace_s * 1000)))
 
     async def _end_grace(self, socket: Socket) -> None:
-        # Renewed in the instant between the timer and this task?
-        if socket.who is not None and socket.who.expires_at <= datetime.now(UTC):
-            log.info("token expired, rooms left", sid=socket.sid, member=socket.who.member.id)
-            await self.forget(socket)
+        async with socket.turn:
+            # Renewed between the timer and this turn?
+            if socket.who is not None and socket.who.expires_at <= datetime.now(UTC):
+                log.info("token expired, rooms left", sid=socket.sid, member=socket.who.member.id)
+                await self._forget(socket)
 
     def _start(self, work: Any) -> None:
         task = asyncio.get_running_loop().create_task(work)

@@ -27,7 +27,7 @@ class Return:
     unfinished: str | None = None
 
     async def read(self) -> list[Missed]:
-        await self.log.answers()
+        await self.log.answers(settled=self.last is not None)
         last = len(self.log.told) if self.last is None else self.last
         missed = self.log.told[self.at : min(self.at + BATCH, last)]
         if missed and self.at == self.ticket.start:
@@ -55,7 +55,8 @@ class MemoryLog:
     unfinished: set[tuple[str, int]] = field(default_factory=set)
     enabled: bool = True
     is_away: bool = False
-    #: What is awaited before each read, for a test that has something to do in between.
+    #: Awaited before each answer, for a test that has something to do in between; it is told
+    #: whether the client has settled by then.
     between: Any = None
     _numbers: Any = field(default_factory=lambda: itertools.count(1))
 
@@ -65,9 +66,9 @@ class MemoryLog:
         self.told.append(Missed(name, arguments, offset))
         await sio.emit(name, arguments, offset=offset)
 
-    async def answers(self) -> None:
+    async def answers(self, *, settled: bool = False) -> None:
         if self.between is not None:
-            await self.between()
+            await self.between(settled)
         if self.is_away:
             raise RecoveryUnavailable("the log is away")
 

@@ -34,7 +34,7 @@ class Chronicle:
     @classmethod
     @asynccontextmanager
     async def open(cls, dsn: str) -> AsyncIterator["Chronicle"]:
-        db = Database(dsn, pool_size=4)
+        db = Database(dsn, pool_size=4, timeout_s=30.0)
         await db.open()
         try:
             yield cls(db)

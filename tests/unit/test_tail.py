@@ -1,0 +1,57 @@
+"""The last events in memory: what is there is whole, and what is not is read from the log."""
+
+from datetime import UTC, datetime
+
+from server.realtime.cursor import Cursor
+from server.realtime.log import LoggedEvent
+from server.realtime.tail import Tail
+
+NOW = datetime(2026, 11, 21, tzinfo=UTC)
+
+
+def told(tail: Tail, *positions: int, audience: str = "all", epoch: str = "368ef470") -> None:
+    for position in positions:
+        tail.heard(LoggedEvent(Cursor(epoch, position), audience, "e", None, NOW))
+
+
+def after(tail: Tail, position: int, *, limit: int = 100, **until: int) -> list[int] | None:
+    events = tail.after(Cursor("368ef470", position), until, limit)
+    return None if events is None else [event.cursor.position for event in events]
+
+
+def test_tail_has_the_last_events_of_each_audience_up_to_a_position() -> None:
+    tail = Tail(4)
+    told(tail, 1, 2)
+    told(tail, 3, audience="staff")
+    told(tail, 4, 5)
+
+    assert after(tail, 1, all=5) == [2, 4, 5]
+    assert after(tail, 1, all=5, staff=5) == [2, 3, 4, 5]
+    assert after(tail, 1, all=2, staff=5) == [2, 3]
+    assert after(tail, 1, all=5, limit=2) == [2, 4]
+    assert after(tail, 4, all=5) == [5]
+
+
+def test_tail_that_does_not_reach_so_far_says_so() -> None:
+    tail = Tail(2)
+    assert after(tail, 0, all=1) is None
+    told(tail, 1, 2, 3)
+
+    assert after(tail, 0, all=3) is None
+    assert after(tail, 1, all=4) is None
+    assert after(tail, 1, all=3) == [2, 3]
+
+
+def test_tail_begins_anew_after_a_gap_and_with_another_log() -> None:
+    tail = Tail(10)
+    told(tail, 1, 2)
+    told(tail, 5)
+    assert after(tail, 1, all=5) is None
+    assert after(tail, 4, all=5) == [5]
+
+    told(tail, 6, epoch="00000000")
+    assert after(tail, 4, all=5) is None
+
+    told(tail, 7, 8)
+    tail.broke()
+    assert after(tail, 7, all=8) is None
