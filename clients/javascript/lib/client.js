@@ -112,7 +112,7 @@ export class CyberHub {
       indicator: this.#indicator,
       read: (after) => this.get(`/api/updates?after=${encodeURIComponent(after)}`),
       who: () => whoIs(this.session),
-      onState: (state) => this.#show(state),
+      onState: (state) => this.#indicator.follow(state),
       onQueue: ({ error, ...result }) => this.#emitter.emit("queue", { ...result, error: error && unpacked(error) }),
       onLead: () => this.#renewal.plan(),
       ackMs: this.#timing.ack,

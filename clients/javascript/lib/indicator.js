@@ -42,6 +42,12 @@ export class Indicator {
     if (state === "reconnecting") this.#timer = setTimeout(() => this.again(), left + 100);
   }
 
+  /** What the leader of the tabs shows; this one may have to go on from there. */
+  follow(state) {
+    if (this.state.state === "online") this.#downSince = Date.now();
+    this.#show(state);
+  }
+
   /** The browser's word may have changed. */
   again() {
     if (this.state.state !== "online") this.down(this.#down.retryAt);
