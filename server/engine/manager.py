@@ -1,25 +1,17 @@
-"""Who is connected to which namespace, and who is in which room.
-
-python-socketio's `AsyncManager` with other tables under it: a room is a set of clients, or the
-one client that is in it, and each client knows its rooms. So an emit touches its recipients and
-nothing else, and leaving costs what the client was in.
-"""
+"""Sends events to the clients of this process, and sees them come and go."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sized
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from socketio import AsyncManager
-
+from server.engine.client import CONNECTED, LEAVING, PENDING, Client
 from server.engine.emission import Emission, arguments_of
 from server.engine.packets import Message
 from server.engine.recovery import Missed
-from server.engine.session import CLOSED, Session
+from server.engine.rooms import Rooms
+from server.engine.session import Session
 from server.engine.socketio_packets import EVENT
-
-# The life of a client: its connect handler runs; it is in; its disconnect handler runs.
-PENDING, CONNECTED, LEAVING = range(3)
 
 # What was emitted by a connect handler follows the CONNECT reply after this many seconds. In one
 # TCP segment with it, a client that awaits the reply before it listens would miss the rest: the
@@ -27,123 +19,14 @@ PENDING, CONNECTED, LEAVING = range(3)
 _LISTENING_S = 0.005
 
 
-class Client:
-    """One client of one namespace."""
-
-    __slots__ = (
-        "held",
-        "held_size",
-        "holds",
-        "misses",
-        "namespace",
-        "pid",
-        "recovers",
-        "rooms",
-        "session",
-        "sid",
-        "state",
-    )
-
-    def __init__(self, sid: str, namespace: str, session: Session) -> None:
-        self.sid = sid
-        self.namespace = namespace
-        self.session = session
-        self.state = PENDING
-        #: Its rooms without its own: none, one, or a set.
-        self.rooms: Any = None
-        #: What was emitted to it before it was told that it is in, and how many hold it back.
-        self.held: list[Message] | None = None
-        self.held_size = 0
-        self.holds = 0
-        #: Whether an event is told it with its place in the log.
-        self.recovers = False
-        #: Whether what has a place in the log passes it by: the log will tell it.
-        self.misses = False
-        #: What it may come back with.
-        self.pid: str | None = None
-
-    def send(self, message: Message, *, volatile: bool = False) -> None:
-        """Send, or keep until the client is in."""
-        if self.held is not None or self.state == PENDING:
-            self._hold(message, volatile)
-        elif self.state == CONNECTED:
-            self.session.send(message, volatile=volatile)
-
-    def _hold(self, message: Message, volatile: bool) -> None:
-        session = self.session
-        if session.state == CLOSED:
-            return
-        if self.held_size >= session.server.max_outgoing:
-            session.too_much(volatile)
-            return
-        if self.held is None:
-            self.held = []
-        self.held.append(message)
-        self.held_size += sum(map(len, message.parts))
-
-    def room_names(self) -> list[str]:
-        if self.rooms is None:
-            return []
-        return list(self.rooms) if isinstance(self.rooms, set) else [self.rooms]
-
-
-class Manager(AsyncManager):
-    """The clients of this process.
-
-    `rooms[namespace]` maps a room to its one client or to the set of them, and None to all, by
-    sid. The room that each sid is by itself is not kept: it is looked up among all.
-    """
-
-    rooms: dict[str, dict[Any, Any]]
+class Manager(Rooms):
+    """python-socketio's client manager, for this engine's clients."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         #: How many clients are coming or going: while there are any, an emit looks at each.
         self._unsettled = 0
         self._gathered: dict[Session, list[bytes]] | None = None
-
-    # Finding.
-
-    def client(self, sid: str, namespace: str) -> Client | None:
-        """The client of this namespace, whatever its state."""
-        everybody = self.rooms.get(namespace)
-        return everybody[None].get(sid) if everybody else None
-
-    def client_of(self, session: Session, namespace: str) -> Client | None:
-        """What this session has in the namespace."""
-        first: Client | None = session.client
-        if first is not None and first.namespace == namespace:
-            return first
-        return session.others.get(namespace) if session.others else None
-
-    def clients_of(self, session: Session) -> Iterator[Client]:
-        """What this session has, in all namespaces."""
-        for client in (session.client, *(session.others or {}).values()):
-            if client is not None:
-                yield client
-
-    def clients(self, namespace: str, room: Any) -> Iterable[Client]:
-        """The clients of a room, of several (each once), or of the namespace (None)."""
-        tables = self.rooms.get(namespace)
-        if tables is None:
-            return ()
-        if room is None:
-            return tables[None].values()
-        if isinstance(room, str) or not hasattr(room, "__len__"):
-            return self._members(tables, room)
-        found: dict[Client, None] = {}
-        for each in room:
-            found.update(dict.fromkeys(self.clients(namespace, each)))
-        return found
-
-    @staticmethod
-    def _members(tables: dict[Any, Any], room: Any) -> Iterable[Client]:
-        members = tables.get(room)
-        if members is None:
-            members = tables[None].get(room)
-        if members is None:
-            return ()
-        return (members,) if type(members) is Client else members
 
     # Sending.
 
@@ -355,76 +238,6 @@ class Manager(AsyncManager):
         self.callbacks.pop(sid, None)
         _part(client)
 
-    # Rooms.
-
-    def basic_enter_room(
-        self, sid: str, namespace: str, room: Any, eio_sid: Any = None
-    ) -> None:
-        if room is None:
-            tables = self.rooms.setdefault(namespace, {None: {}})
-            tables[None][sid] = eio_sid
-            return
-        client = self.client(sid, namespace)
-        if client is None:
-            raise ValueError("sid is not connected to requested namespace")
-        if sid != room and self.is_sid_room(namespace, room):
-            raise ValueError("cannot enter a sid room")
-        if sid == room:
-            return
-        tables = self.rooms[namespace]
-        tables[room] = _with(tables.get(room), client)
-        client.rooms = _with(client.rooms, room)
-
-    def basic_leave_room(self, sid: str, namespace: str, room: Any) -> None:
-        client = self.client(sid, namespace)
-        if client is None:
-            return
-        tables = self.rooms[namespace]
-        if room is None:
-            del tables[None][sid]
-            if not tables[None]:
-                del self.rooms[namespace]
-        elif room in client.room_names():
-            client.rooms = _without(client.rooms, room)
-            members = _without(tables[room], client)
-            if members is None:
-                del tables[room]
-            else:
-                tables[room] = members
-
-    def basic_close_room(self, room: Any, namespace: str) -> None:
-        if self.is_sid_room(namespace, room):
-            raise ValueError("cannot close a sid room")
-        for client in list(self.clients(namespace, room)):
-            self.basic_leave_room(client.sid, namespace, room)
-
-    def is_sid_room(self, namespace: str, room: Any) -> bool:
-        return room is not None and self.client(room, namespace) is not None
-
-    # What else of python-socketio reads the tables.
-
-    def get_participants(self, namespace: str, room: Any) -> Iterator[tuple[str, str]]:
-        for client in list(self.clients(namespace, room)):
-            yield client.sid, client.session.sid
-
-    def get_rooms(self, sid: str, namespace: str) -> list[str]:
-        client = self.client(sid, namespace)
-        return [] if client is None else [sid, *client.room_names()]
-
-    def sid_from_eio_sid(self, eio_sid: str, namespace: str) -> str | None:
-        session = self.server.eio.sockets.get(eio_sid)
-        client = None if session is None else self.client_of(session, namespace)
-        return None if client is None else client.sid
-
-    def eio_sid_from_sid(self, sid: str, namespace: str) -> str | None:
-        client = self.client(sid, namespace)
-        return None if client is None else client.session.sid
-
-    def size(self, namespace: str, room: Any) -> int:
-        """How many clients a room has."""
-        recipients = self.clients(namespace, room)
-        return len(recipients) if isinstance(recipients, Sized) else sum(1 for _ in recipients)
-
 
 def adopt(manager: Any) -> Any:
     """Put the tables of `Manager` under another manager of python-socketio's, as for Redis.
@@ -447,21 +260,3 @@ def _part(client: Client) -> None:
         session.client = None
     elif session.others and session.others.get(client.namespace) is client:
         del session.others[client.namespace]
-
-
-def _with(members: Any, new: Any) -> Any:
-    """One more among none, one, or a set."""
-    if members is None or members == new:
-        return new
-    if isinstance(members, set):
-        members.add(new)
-        return members
-    return {members, new}
-
-
-def _without(members: Any, old: Any) -> Any:
-    """One less; one that is left stands alone."""
-    if isinstance(members, set):
-        members.discard(old)
-        return members.pop() if len(members) == 1 else members
-    return None if members == old else members

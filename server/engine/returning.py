@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
-from server.engine.manager import CONNECTED, Client
+from server.engine.client import CONNECTED, Client
 from server.engine.packets import Message
 from server.engine.recovery import Missed, Recovery, Replay, Return, Ticket
 from server.engine.session import CLOSED

@@ -13,10 +13,11 @@ from typing import Any
 import socketio
 from socketio.exceptions import ConnectionRefusedError as Refused
 
+from server.engine.client import CONNECTED, PENDING, Client
 from server.engine.engineio_server import EngineServer
 from server.engine.frames import POLICY
 from server.engine.limits import Rate
-from server.engine.manager import CONNECTED, PENDING, Client, Manager, adopt
+from server.engine.manager import Manager, adopt
 from server.engine.packets import Message, PacketError
 from server.engine.recovery import Recovery, RecoveryUnavailable, Replay, Ticket
 from server.engine.returning import RECOVERY_FAILED, Returning

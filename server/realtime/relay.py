@@ -23,7 +23,7 @@ from server.realtime.log import CHANNEL, NUMBERING_BATCH, EventLog, LoggedEvent
 log = structlog.get_logger(__name__)
 
 _BATCH = 500
-# Events that are delivered before anybody else has a turn: with a thousand sockets some 20 ms.
+# Events that are delivered before anybody else has a turn: all of a batch are one write a socket.
 _TOGETHER = 50
 _RECONNECT_S = (0.1, 2.0)
 

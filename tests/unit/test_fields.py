@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from marshmallow import ValidationError
+from marshmallow import Schema as BaseSchema
+from marshmallow import ValidationError, fields
 
 from events.fields import (
     MAX_BALANCE_MINOR,
@@ -170,3 +171,28 @@ def test_time_without_a_zone_or_sense_is_refused(text: str) -> None:
 def test_unknown_names_are_refused_and_names_are_camel_case() -> None:
     assert camel_case("server_seed_hash") == "serverSeedHash"
     assert refuses('{"some_text": "x"}') and refuses('{"other": 1}')
+
+
+class Prize(Schema):
+    optional = frozenset({"note"})
+    id = Id()
+    note = Text(max=8)
+
+
+class Chest(Schema):
+    best_prize = fields.Nested(Prize, allow_none=True)
+    prizes = fields.List(fields.Nested(Prize))
+    opened_at = Time()
+
+
+def test_answers_are_written_as_marshmallow_itself_writes_them() -> None:
+    """The schema's own way leans on marshmallow's `_serialize`, which is not documented."""
+    at = datetime(2026, 11, 21, tzinfo=UTC)
+    prizes = [{"id": 1, "note": "a"}, {"id": 2}]
+    chest = {"best_prize": None, "prizes": prizes, "opened_at": at}
+
+    written = Chest(many=True).dump([chest, chest])
+
+    assert written[0] == written[1] == BaseSchema._serialize(Chest(), chest)
+    assert written[0]["bestPrize"] is None
+    assert written[0]["prizes"] == [BaseSchema._serialize(Prize(), prize) for prize in prizes]
