@@ -35,7 +35,7 @@ check: $(VENV)/.check ## flake8, isort, mypy, import rules
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(VENV)/.test node_modules/.installed ## the engine against its peers, openings a second, commit to client
+bench: $(VENV)/.test node_modules/.installed ## the engine against its peers, openings a second, commit to client, clients that return
 	$(if $(NODE_OK),,NODE_OPTIONS=--use-system-ca )$(BIN)/python -m bench
 
 docs: $(VENV)/.run ## writes docs/events.md and the kit's events.d.ts from the catalogue
