@@ -1,7 +1,7 @@
 """Reading what one socket missed, up to where this worker is with telling it live."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from server.db import Database
@@ -28,17 +28,18 @@ class Source:
 
 
 class Missing:
-    """What a socket missed of the given audiences, from `after` on.
+    """What a socket missed of its `audiences`, from `after` on.
 
-    `until` bounds an audience: what came later the socket was told already. `still_theirs` says
-    whether these are its audiences as yet. A gap, which the log cannot fill any more, ends it.
+    They are asked for with each read, since it joins and leaves dialogs meanwhile. `until` bounds
+    an audience: what came later the socket was told already. `still_theirs` says whether the
+    audiences are its own as yet. A gap, which the log cannot fill any more, ends it.
     """
 
     def __init__(
         self,
         source: Source,
         after: Cursor | None,
-        audiences: list[str],
+        audiences: Callable[[], Iterable[str]],
         *,
         until: Mapping[str, int],
         still_theirs: Callable[[], bool],
@@ -81,7 +82,7 @@ class Missing:
         return []
 
     async def _read(self, after: Cursor, end: int) -> list[LoggedEvent]:
-        until = {each: min(end, self._until.get(each, end)) for each in self._audiences}
+        until = {each: min(end, self._until.get(each, end)) for each in self._audiences()}
         until = {each: last for each, last in until.items() if last > after.position}
         self._at = Cursor(after.epoch, end)
         if not until:

@@ -6,6 +6,7 @@ told here a moment ago.
 
 from collections.abc import Mapping
 
+from server.identity import rooms_that_hear
 from server.realtime.cursor import Cursor
 from server.realtime.log import LoggedEvent
 
@@ -44,7 +45,7 @@ class Tail:
         found: list[LoggedEvent] = []
         for position in range(cursor.position + 1, last + 1):
             event = self._events[position]
-            if position <= until.get(event.audience, 0):
+            if any(position <= until.get(room, 0) for room in rooms_that_hear(event.audience)):
                 found.append(event)
                 if len(found) == limit:
                     break
