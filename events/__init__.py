@@ -8,6 +8,17 @@ from events.balance import BalanceUpdated
 from events.base import COMMANDS, EVENTS, Audience, Command, Event, WrongPayload
 from events.cases import CasesUpdated
 from events.connection import AuthExpired, Identify, Ping, Pong, Resync, ServerDraining
+from events.dialogs import (
+    DialogJoined,
+    DialogLeft,
+    DialogTyping,
+    DialogUpdate,
+    NewMessage,
+    SendMessage,
+    Subscribe,
+    Subscribed,
+    Typing,
+)
 from events.drops import DropNew
 from events.inventory import InventoryUpdated
 from events.reactor import ReactorEvent
@@ -20,14 +31,23 @@ __all__ = [
     "BalanceUpdated",
     "CasesUpdated",
     "Command",
+    "DialogJoined",
+    "DialogLeft",
+    "DialogTyping",
+    "DialogUpdate",
     "DropNew",
     "Event",
     "Identify",
     "InventoryUpdated",
+    "NewMessage",
     "Ping",
     "Pong",
     "ReactorEvent",
     "Resync",
+    "SendMessage",
     "ServerDraining",
+    "Subscribe",
+    "Subscribed",
+    "Typing",
     "WrongPayload",
 ]
