@@ -7,6 +7,7 @@ made from these classes.
 from events.balance import BalanceUpdated
 from events.base import COMMANDS, EVENTS, Audience, Command, Event, WrongPayload
 from events.cases import CasesUpdated
+from events.chat import ChatMessage, ChatRemoved, SendChat
 from events.connection import AuthExpired, Identify, Ping, Pong, Resync, ServerDraining
 from events.dialogs import (
     DialogJoined,
@@ -30,6 +31,8 @@ __all__ = [
     "AuthExpired",
     "BalanceUpdated",
     "CasesUpdated",
+    "ChatMessage",
+    "ChatRemoved",
     "Command",
     "DialogJoined",
     "DialogLeft",
@@ -44,6 +47,7 @@ __all__ = [
     "Pong",
     "ReactorEvent",
     "Resync",
+    "SendChat",
     "SendMessage",
     "ServerDraining",
     "Subscribe",

@@ -12,6 +12,7 @@ import handlers.admin
 import handlers.auth
 import handlers.balance
 import handlers.cases
+import handlers.chat
 import handlers.connection
 import handlers.dialogs
 import handlers.drops
@@ -62,6 +63,7 @@ DOORS: tuple[Routes, ...] = (
     handlers.inventory.routes,
     handlers.payments.routes,
     handlers.dialogs.routes,
+    handlers.chat.routes,
     handlers.drops.routes,
     handlers.updates.routes,
     handlers.stream.routes,
@@ -69,7 +71,11 @@ DOORS: tuple[Routes, ...] = (
     handlers.admin.routes,
     handlers.system.routes,
 )
-COMMANDS: tuple[Commands, ...] = (handlers.connection.commands, handlers.dialogs.commands)
+COMMANDS: tuple[Commands, ...] = (
+    handlers.connection.commands,
+    handlers.dialogs.commands,
+    handlers.chat.commands,
+)
 REALTIME_DOORS: tuple[Routes, ...] = (handlers.sockets.routes, handlers.reactor.socket_routes)
 
 _HOUSEKEEPING_S = 600.0

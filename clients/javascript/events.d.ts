@@ -10,6 +10,10 @@ export interface ServerEvents {
   [name: `balance:updated:${number}`]: BalanceUpdatedPayload;
   /** A case was added, changed or removed, or one of its lines ran out. Heard by all. */
   "cases:updated": null;
+  /** Somebody wrote in the chat; an entry of `GET /api/chat`. Heard by all. */
+  "chat:message": ChatMessageView;
+  /** Staff took a message out of the chat. Heard by all. */
+  "chat:removed": ChatRemovedPayload;
   /** The member is in this dialog from now on, and hears what is told in it. */
   "dialog:joined": DialogRef;
   /** The member is not in this dialog any more, and hears nothing of it. */
@@ -40,6 +44,8 @@ export interface ServerEvents {
 
 /** What a client may ask, by name. */
 export interface Commands {
+  /** Write in the chat, as `POST /api/chat`. */
+  "chat:send": { data: SendChatPayload; answer: SendChatAnswer };
   /** Write in a dialog, as `POST /api/dialogs/{id}/messages`. */
   "dialog:send": { data: SendMessagePayload; answer: SendMessageAnswer };
   /** Say that one is writing in a dialog; to be said again every few seconds. */
@@ -64,6 +70,17 @@ export interface CaseRef {
   id: number;
   name: string;
   image: string;
+}
+
+export interface ChatMessageView {
+  id: number;
+  user: NameView;
+  text: string;
+  at: string;
+}
+
+export interface ChatRemovedPayload {
+  id: number;
 }
 
 export interface DialogRef {
@@ -124,6 +141,11 @@ export interface MessageView {
   at: string;
 }
 
+export interface NameView {
+  id: number;
+  username: string;
+}
+
 export interface PersonView {
   id: number;
   username: string;
@@ -148,6 +170,14 @@ export interface ReactorEventPayload {
 
 export interface ResyncPayload {
   cursor: string;
+}
+
+export interface SendChatAnswer {
+  message: ChatMessageView;
+}
+
+export interface SendChatPayload {
+  text: string;
 }
 
 export interface SendMessageAnswer {
