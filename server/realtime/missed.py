@@ -1,6 +1,6 @@
 """Reading what one socket missed, up to where this worker is with telling it live."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from operator import itemgetter
 
 from server.db import Database
@@ -60,17 +60,18 @@ class Source:
 
 
 class Missing:
-    """What a socket missed of the given audiences, from `after` on.
+    """What a socket missed of its `audiences`, from `after` on.
 
-    `until` bounds an audience: what came later the socket was told already. `still_theirs` says
-    whether these are its audiences as yet. A gap, which the log cannot fill any more, ends it.
+    They are asked for with each read, since it joins and leaves dialogs meanwhile. `until` bounds
+    an audience: what came later the socket was told already. `still_theirs` says whether the
+    audiences are its own as yet. A gap, which the log cannot fill any more, ends it.
     """
 
     def __init__(
         self,
         source: Source,
         after: Cursor | None,
-        audiences: list[str],
+        audiences: Callable[[], Iterable[str]],
         *,
         until: Mapping[str, int],
         still_theirs: Callable[[], bool],
@@ -113,7 +114,7 @@ class Missing:
         return []
 
     async def _read(self, after: Cursor, end: int) -> list[Missed]:
-        until = {each: min(end, self._until.get(each, end)) for each in self._audiences}
+        until = {each: min(end, self._until.get(each, end)) for each in self._audiences()}
         until = {each: last for each, last in until.items() if last > after.position}
         self._at = Cursor(after.epoch, end)
         if not until:

@@ -10,11 +10,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from server.engine.recovery import Missed
+from server.identity import EVERY_DIALOG, rooms_that_hear
 from server.realtime.cursor import Cursor
 from server.realtime.log import LoggedEvent
 
 # Many hear of these: what is told to single members does not push it out.
-_SHARED = ("all", "staff")
+_SHARED = ("all", "staff", EVERY_DIALOG)
 
 # A place in the log, and what was told there.
 Told = tuple[int, Missed]
@@ -94,7 +95,8 @@ class Tail:
             self._shared = _Events(self._most, here.position - 1)
             self._others = _Events(self._most, here.position - 1)
         late = told(here.epoch, here.position, event.name, event.data)
-        self._of(event.audience).add(event.audience, late)
+        for audience in rooms_that_hear(event.audience):
+            self._of(audience).add(audience, late)
         self._end = here
 
     def broke(self) -> None:

@@ -11,7 +11,6 @@ from server.identity import Member, SignedIn
 from server.keys import AUTH, CLAIMS, SIGNED_IN
 from server.web.tokens import Claims, Tokens
 
-
 # All of them go on when the statement is answered, and others wait meanwhile.
 _TOGETHER = 50
 

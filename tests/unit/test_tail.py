@@ -34,6 +34,18 @@ def test_tail_has_the_last_events_of_each_audience_up_to_a_position() -> None:
     assert after(tail, 4, all=5) == [5]
 
 
+def test_tail_has_the_events_of_all_dialogs_for_who_hears_all() -> None:
+    tail = Tail(4)
+    told(tail, 1)
+    told(tail, 2, audience="dialog:7")
+    told(tail, 3, audience="dialog:8")
+    told(tail, 4)
+
+    assert after(tail, 1, **{"all": 4, "dialog:7": 4}) == [2, 4]
+    assert after(tail, 1, **{"all": 4, "dialog:*": 4}) == [2, 3, 4]
+    assert after(tail, 1, **{"all": 4, "dialog:*": 2}) == [2, 4]
+
+
 def test_tail_that_does_not_reach_so_far_says_so() -> None:
     tail = Tail(2)
     assert after(tail, 0, all=1) is None
