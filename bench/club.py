@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,8 +26,6 @@ from server.web.tokens import Tokens
 SECRET = "the benchmark's secret, which is long enough"
 _TICKS = os.sysconf("SC_CLK_TCK")
 _MILLION_MINOR = 100_000_000
-# When a transaction was committed is one of the things measured.
-_SETTINGS = {"track_commit_timestamp": "on"}
 
 
 def say(text: str) -> None:
@@ -76,11 +74,11 @@ def _cpu_s(pid: int) -> float:
 
 @contextlib.asynccontextmanager
 async def running_club(
-    *, durable: bool, members: int, admins: int = 0
+    *, durable: bool, members: int, admins: int = 0, settings: Mapping[str, str] = {}
 ) -> AsyncIterator[RunningClub]:
-    """Start everything, and end it."""
+    """Start everything, and end it; `settings` are PostgreSQL's."""
     with tempfile.TemporaryDirectory(prefix="cyberhub-bench-") as folder:
-        postgres = EmbeddedPostgres(Path(folder) / "postgres", durable=durable, settings=_SETTINGS)
+        postgres = EmbeddedPostgres(Path(folder) / "postgres", durable=durable, settings=settings)
         postgres.start()
         try:
             await asyncio.to_thread(migrate.upgrade, postgres.dsn())

@@ -18,6 +18,9 @@ from bench.engine.children import BenchError, Load
 # Connections: the server bounds how many one address may have.
 _PER_ADDRESS = 1000
 
+#: PostgreSQL's, for a club whose commits are to be timed.
+SETTINGS = {"track_commit_timestamp": "on"}
+
 _COMMITS = """
     SELECT user_id, balance_after,
            (extract(epoch FROM pg_xact_commit_timestamp(xmin)) * 1000000)::bigint AS committed_us

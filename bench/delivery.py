@@ -7,7 +7,7 @@ import statistics
 import time
 
 from bench.club import running_club, say
-from bench.commits import changes, connected, p50_p99, topping_up
+from bench.commits import SETTINGS, changes, connected, p50_p99, topping_up
 from bench.engine.children import compile_load
 
 _SOCKETS = 5000
@@ -19,7 +19,9 @@ _AIM_MS = 20.0
 
 
 async def _measured(rounds: int, seconds: float) -> str:
-    async with running_club(durable=True, members=_SOCKETS, admins=_ADMINS) as club:
+    async with running_club(
+        durable=True, members=_SOCKETS, admins=_ADMINS, settings=SETTINGS
+    ) as club:
         listening = await asyncio.to_thread(connected, club, club.members, "127.0.0.2")
         admins = await asyncio.to_thread(topping_up, club, "127.1.0.2")
 

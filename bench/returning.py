@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 
 from bench.club import Member, RunningClub, running_club, say
-from bench.commits import changes, connected, p50_p99, topping_up
+from bench.commits import SETTINGS, changes, connected, p50_p99, topping_up
 from bench.engine.children import BenchError, compile_load
 from events import CasesUpdated, InventoryUpdated
 from server.db import Database
@@ -16,6 +16,7 @@ from server.realtime.log import EventLog
 _CLIENTS = 5000
 _WITHIN_S = 2.0
 _AIM_S = 5.0
+_RUNS = 3
 # Who hears of their balance meanwhile, and of how many changes a second.
 _OTHERS = 200
 _PER_SECOND = 50
@@ -99,8 +100,15 @@ async def measure() -> str:
     compile_load()
     say(f"{_CLIENTS:,} clients return, {_FOR_ALL + _OWN} events behind")
     people = _CLIENTS + _OTHERS
-    async with running_club(durable=True, members=people, admins=_ADMINS) as club:
-        found = await _measured(club)
+    runs: list[Return] = []
+    for _ in range(_RUNS):
+        async with running_club(
+            durable=True, members=people, admins=_ADMINS, settings=SETTINGS
+        ) as club:
+            runs.append(await _measured(club))
+        say(f"  {runs[-1].seconds:.1f} s until the last is in")
+    runs.sort(key=lambda run: run.seconds)
+    found = runs[_RUNS // 2]
     live = " | ".join(f"{p50:.1f} / {p99:.1f}" for p50, p99 in (found.before, found.meanwhile))
     return "\n".join(
         [
@@ -112,14 +120,16 @@ async def measure() -> str:
             f"{_OWN} of their own, {_FOR_ALL + _OWN * _CLIENTS:,} in the log,",
             f"and come back with `pid` and offset, spread over {_WITHIN_S:g} s. Each is told what "
             "it missed, once and in order, and is recovered, or there",
-            f"would be no figure. Aim: the last one within {_AIM_S:g} s of the first attempt. Live: "
-            f"`balance:updated` of {_OTHERS} others, {_PER_SECOND} a second,",
-            "from the commit to the arrival, p50 / p99 in ms.",
+            f"would be no figure. Aim: the last one within {_AIM_S:g} s of the first attempt. "
+            f"Live: `balance:updated` of {_OTHERS} others,",
+            f"{_PER_SECOND} a second, from the commit to the arrival, p50 / p99 in ms. "
+            f"The middle one of {_RUNS} runs, with the range.",
             "",
             "| until the last is in, s | aim met | one return, p50 / p99, ms | live before "
             "| live meanwhile | server CPU, s | PostgreSQL CPU, s |",
             "|---|---|---|---|---|---|---|",
-            f"| {found.seconds:.1f} | {'yes' if found.seconds <= _AIM_S else 'no'} "
+            f"| {found.seconds:.1f} ({runs[0].seconds:.1f}–{runs[-1].seconds:.1f}) "
+            f"| {'yes' if found.seconds <= _AIM_S else 'no'} "
             f"| {found.one_p50_ms:.0f} / {found.one_p99_ms:.0f} | {live} "
             f"| {found.server_cpu_s:.1f} | {found.postgres_cpu_s:.1f} |",
             "",
