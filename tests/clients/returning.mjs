@@ -30,6 +30,7 @@ const commands = {
   // Not a goodbye: the socket comes back by itself.
   close: () => { socket.io.engine.close(); },
   come: () => { socket.connect(); },
+  transport: () => socket.io.engine.transport.name,
   emit: ({ args }) => socket.timeout(20_000).emitWithAck(...args),
 };
 

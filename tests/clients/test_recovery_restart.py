@@ -1,19 +1,14 @@
 """The server dies, or is another one afterwards: what happened meanwhile is in the log."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
 from pathlib import Path
 
-import jwt
 import pytest
 
-from server.club import accounts
-from server.db import Database
 from tests.clients.page import RELEASES, Page
 from tests.clients.wire import Wire
-from tests.conftest import JWT_SECRET, PAYMENT_SECRET
-from tests.process.server import Server
+from tests.process.serving import member, serving
 from tests.realtime.chronicle import Chronicle
 
 # What differs from one process to the next: a deploy with other settings.
@@ -32,32 +27,6 @@ OTHER = {
 async def chronicle(dsn: str) -> AsyncIterator[Chronicle]:
     async with Chronicle.open(dsn) as running:
         yield running
-
-
-@contextmanager
-def serving(dsn: str, var_dir: Path, **settings: object) -> Iterator[Server]:
-    """`cyberhub serve` on the test's database."""
-    with Server(
-        var_dir,
-        "serve",
-        host="127.0.0.1",
-        database_url=dsn,
-        jwt_secret=JWT_SECRET,
-        payment_secret=PAYMENT_SECRET,
-        **settings,
-    ) as server:
-        server.ready()
-        yield server
-
-
-async def member(dsn: str, name: str) -> tuple[int, str]:
-    """The id and a token of a new account."""
-    db = Database(dsn, pool_size=1)
-    await db.open()
-    async with db.transaction() as tx:
-        id_ = (await accounts.register(tx, name, None)).id
-    await db.close()
-    return id_, jwt.encode({"sub": str(id_), "exp": 4_000_000_000}, JWT_SECRET)
 
 
 @pytest.mark.parametrize("transport", ["websocket", "polling"])
