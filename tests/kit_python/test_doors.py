@@ -124,7 +124,7 @@ async def test_bot_whose_websocket_is_swallowed_while_it_stands_comes_back(
     config: Config,
 ) -> None:
     # The heartbeat is what tells; as shipped it takes its time.
-    quick = replace(config, engine=config.engine | {"ping_interval": 0.3, "ping_timeout": 0.3})
+    quick = replace(config, engine=config.engine | {"ping_interval": 1.0, "ping_timeout": 1.0})
     async with AsyncExitStack() as stack:
         club = await stack.enter_async_context(Club.open(quick))
         network = await stack.enter_async_context(through(club))

@@ -189,7 +189,9 @@ class Client(Actions):
         self._outbox.drop("The client was closed.")
         self._indicator.stop()
         for task in self._tasks:
-            task.cancel()
+            # One that cleans up already must not be disturbed.
+            if not task.cancelling():
+                task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._http.close()
         if self._path is not None:

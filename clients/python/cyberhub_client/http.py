@@ -62,22 +62,24 @@ class Http:
                 allow_redirects=False,
             ) as response:
                 text = await response.text(errors="replace")
-                retry_after_s = seconds(response.headers.get("Retry-After"))
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             raise ApiError(0, {"error": _in_words(error)}) from error
         answer = _parsed(text)
         if 200 <= response.status < 300 and answer.get("success") is True:
             return answer
-        raise ApiError(response.status, answer, retry_after_s)
+        raise refusal(response, text)
 
     async def close(self) -> None:
         if self._session is not None:
             await self._session.close()
 
 
-def seconds(retry_after: str | None) -> float:
-    """What a Retry-After header says, if it is a number of seconds (RFC 9110 §10.2.3)."""
-    return float(retry_after) if retry_after and retry_after.isdecimal() else 0.0
+def refusal(response: aiohttp.ClientResponse, text: str) -> ApiError:
+    """What an answer says that is no success."""
+    # In seconds; as a date (RFC 9110 §10.2.3) the club does not say it.
+    retry_after = response.headers.get("Retry-After", "")
+    retry_after_s = float(retry_after) if retry_after.isdecimal() else 0.0
+    return ApiError(response.status, _parsed(text), retry_after_s)
 
 
 def _parsed(text: str) -> dict[str, Any]:

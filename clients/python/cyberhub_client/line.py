@@ -6,9 +6,11 @@ takes over. All of them lead to one inbox, so a change neither loses nor repeats
 
 import asyncio
 import contextlib
+import logging
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
+from typing import Any
 
 from cyberhub_client.backoff import Backoff
 from cyberhub_client.doors import CallerBehind, Door, Via
@@ -24,6 +26,8 @@ from cyberhub_client.timing import Timing
 CHAIN: tuple[Via, ...] = ("websocket", "polling", "updates")
 # Where there is nothing better to look for.
 _FOR_EVER_S = 1e6
+
+log = logging.getLogger("cyberhub_client")
 
 
 class Line:
@@ -52,7 +56,8 @@ class Line:
         self._climbing = Backoff(timing.climb)
         self._not_before = 0.0
         self._hurry = asyncio.Event()
-        self._goodbyes: set[asyncio.Task[None]] = set()
+        # What is over as soon as it has cleaned up.
+        self._ending: set[asyncio.Task[Any]] = set()
         #: In use; None while there is none.
         self.door: Door | None = None
 
@@ -71,7 +76,8 @@ class Line:
         finally:
             if self.door is not None:
                 self._say_goodbye(self.door)
-            await asyncio.gather(*self._goodbyes)
+            while self._ending:
+                await asyncio.wait(self._ending)
 
     def hurry(self) -> None:
         """Try now what would be tried later, unless the server has said when."""
@@ -102,7 +108,7 @@ class Line:
         return await staggered(
             [partial(self._open, via) for via in self._chain],
             delay_s=self._timing.slow,
-            discard=Door.close,
+            discard=self._say_goodbye,
             # The token is judged before the next door is asked with it.
             gives_up=lambda problem: _code(problem) in TOKEN_AT_FAULT
             or isinstance(problem, CallerBehind),
@@ -110,14 +116,18 @@ class Line:
 
     async def _open(self, via: Via) -> Door:
         """Raises: ApiError, CallerBehind."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._follow(task)
         door = self._make_door(via)
         try:
             await door.open()
             # What happened before is not known: it does not count as open before it is.
             if not door.is_continuous and not await self._inbox.resync():
                 raise CallerBehind
-        except BaseException:
-            await door.close()
+        except BaseException as problem:
+            self._say_goodbye(door)
+            log.info("%s: %s", via, problem)
             raise
         return door
 
@@ -170,9 +180,11 @@ class Line:
                     await self._heed(problem)
 
     def _say_goodbye(self, door: Door) -> None:
-        task = asyncio.create_task(door.close())
-        self._goodbyes.add(task)
-        task.add_done_callback(self._goodbyes.discard)
+        self._follow(asyncio.create_task(door.close()))
+
+    def _follow(self, task: "asyncio.Task[Any]") -> None:
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
 
     async def _heed(self, problem: Exception) -> None:
         """What a refusal says besides no: when to come again, and that the token is at fault."""

@@ -1,7 +1,8 @@
 """Several attempts, each begun when those before it take long; the first that succeeds counts."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -11,7 +12,7 @@ async def staggered(
     attempts: Sequence[Callable[[], Coroutine[Any, Any, T]]],
     *,
     delay_s: float,
-    discard: Callable[[T], Awaitable[None]],
+    discard: Callable[[T], None],
     gives_up: Callable[[Exception], bool],
 ) -> T:
     """What the first attempt that succeeds gives.
@@ -44,8 +45,12 @@ async def staggered(
         assert failure is not None, "nothing to attempt"
         raise failure
     finally:
+        # Nobody waits for them: who is cancelled meanwhile would lose what has been won.
         for task in tasks:
             task.cancel()
-        for end in await asyncio.gather(*tasks, return_exceptions=True):
-            if not isinstance(end, BaseException):
-                await discard(end)
+            task.add_done_callback(partial(_discard, discard))
+
+
+def _discard(discard: Callable[[T], None], task: "asyncio.Task[T]") -> None:
+    if not task.cancelled() and task.exception() is None:
+        discard(task.result())

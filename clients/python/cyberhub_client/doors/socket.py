@@ -16,8 +16,9 @@ import socketio
 from cyberhub_client.doors import CallerBehind, Door
 from cyberhub_client.errors import ApiError
 from cyberhub_client.event import Event
-from cyberhub_client.http import Http, seconds
+from cyberhub_client.http import Http, refusal
 from cyberhub_client.timing import Timing
+from engineio.base_client import connected_clients
 from socketio.packet import CONNECT, Packet
 
 # For the goodbye, which spares the server a session that nobody hears.
@@ -57,8 +58,8 @@ class SocketDoor(Door):
         self._opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._patience: asyncio.Timeout | None = None
         self._reply: dict[str, Any] = {}
-        # What a handshake was refused with; the library keeps it to itself.
-        self._refusal: tuple[int, float] = (0, 0.0)
+        # What a request was refused with; the library keeps it to itself.
+        self._refusal: ApiError | None = None
         trace = aiohttp.TraceConfig()
         trace.on_request_end.append(self._note_answer)
         self._session = http.new_session(trace_configs=[trace])
@@ -104,8 +105,7 @@ class SocketDoor(Door):
             # Whatever a strange answer does to it, the library lets through.
             if self._opened.done():
                 self._opened.result()
-            status, retry_after_s = self._refusal
-            raise ApiError(status, {"error": str(error)}, retry_after_s) from error
+            raise self._refusal or ApiError(0, {"error": str(error)}) from error
         self.offers_websocket = self.via == "websocket" or "websocket" in self._sio.eio.upgrades
         # The library's own `disconnect` is not told of every end; this task ends with each.
         self._sio.eio.read_loop_task.add_done_callback(self._ended)
@@ -113,9 +113,11 @@ class SocketDoor(Door):
     async def _note_answer(
         self, _session: Any, _context: Any, params: aiohttp.TraceRequestEndParams
     ) -> None:
+        # The library leaves these unread, and with them the connection.
+        if params.method == "POST" or params.response.status >= 300:
+            text = await params.response.text(errors="replace")
         if params.response.status >= 300:
-            after = seconds(params.response.headers.get("Retry-After"))
-            self._refusal = (params.response.status, after)
+            self._refusal = refusal(params.response, text)
 
     def _hear_reply(self, data: Any) -> None:
         self._reply = data if isinstance(data, dict) else {}
@@ -134,9 +136,9 @@ class SocketDoor(Door):
         if self._opened.done() or not said or not isinstance(said[0], dict):
             return
         data = said[0].get("data")
-        code = data.get("code") if isinstance(data, dict) else said[0].get("code")
-        text = said[0].get("message") or said[0].get("error")
-        self._opened.set_exception(ApiError(self._refusal[0], {"error": text, "code": code}))
+        code = data.get("code") if isinstance(data, dict) else None
+        error = {"error": said[0].get("message"), "code": code}
+        self._opened.set_exception(self._refusal or ApiError(0, error))
 
     # --- What comes ---
 
@@ -194,12 +196,18 @@ class SocketDoor(Door):
         tasks = [task for task in (eio.write_loop_task, eio.read_loop_task) if task is not None]
         with contextlib.suppress(Exception):
             async with asyncio.timeout(_GOODBYE_S):
-                await eio.disconnect(abort=True)
-                if tasks:
-                    await asyncio.wait(tasks)
+                await eio.disconnect()
+        with contextlib.suppress(Exception):
+            async with asyncio.timeout(_GOODBYE_S):
+                # One that was lost to silence is left open.
+                if eio.ws is not None:
+                    await eio.ws.close()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        # Where nobody heard the goodbye, it stays there.
+        with contextlib.suppress(ValueError):
+            connected_clients.remove(eio)
         await self._session.close()
 
 
