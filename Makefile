@@ -38,7 +38,7 @@ check: $(VENV)/.check ## flake8, isort, mypy, import rules
 bench: $(VENV)/.test node_modules/.installed ## the engine against its peers, openings a second, commit to client
 	$(if $(NODE_OK),,NODE_OPTIONS=--use-system-ca )$(BIN)/python -m bench
 
-docs: $(VENV)/.run ## writes docs/events.md from the catalogue
+docs: $(VENV)/.run ## writes docs/events.md and the kit's events.d.ts from the catalogue
 	$(BIN)/cyberhub docs
 
 clean: ## removes what was installed; var/ stays

@@ -26,8 +26,8 @@ from server.db import Database
 from server.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresError, FolderInUse
 from server.errors import ClubError
 from server.keys import LIFECYCLE
-from server.web import asyncapi
-from server.web.pages import PagesMissing
+from server.web import asyncapi, typescript
+from server.web.pages import CLIENT, PagesMissing
 from server.web.passwords import Passwords
 from server.web.tokens import Tokens
 
@@ -93,7 +93,7 @@ def _parser() -> argparse.ArgumentParser:
     sign.add_argument("--body-only", action="store_true", help="print the body, not a curl line")
     sign.set_defaults(run=_sign)
 
-    docs = commands.add_parser("docs", help="write docs/events.md from the catalogue")
+    docs = commands.add_parser("docs", help="write the catalogue down: docs/events.md, events.d.ts")
     docs.set_defaults(run=_docs)
     return parser
 
@@ -344,4 +344,5 @@ def _callback_json(fields: dict[str, str]) -> str:
 
 def _docs(arguments: argparse.Namespace) -> None:
     (_DOCS / "events.md").write_text(asyncapi.markdown())
-    print("docs/events.md is written.")
+    (CLIENT / "events.d.ts").write_text(typescript.declarations())
+    print("docs/events.md and clients/javascript/events.d.ts are written.")

@@ -63,6 +63,10 @@ class Client:
         self.held.append(message)
         self.held_size += sum(map(len, message.parts))
 
+    def is_in(self, room: Any) -> bool:
+        rooms = self.rooms
+        return room in rooms if isinstance(rooms, set) else room == rooms
+
     def room_names(self) -> list[str]:
         if self.rooms is None:
             return []

@@ -6,7 +6,8 @@ everything under it replaced.
 
 import asyncio
 import inspect
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
+from functools import cached_property
 from types import CoroutineType
 from typing import Any
 
@@ -15,6 +16,7 @@ from aiohttp import web
 
 from server.engine import aiohttp_door, eager
 from server.engine.frames import GOING_AWAY, NORMAL
+from server.engine.ids import new_id
 from server.engine.limits import Counters, Limits
 from server.engine.opening import Opening
 from server.engine.origins import Origins
@@ -76,15 +78,15 @@ class EngineServer(engineio.AsyncServer):
         )
         #: What the doors ask.
         self.router = Router(self, origins, self._opening)
-        self._loop: asyncio.AbstractEventLoop | None = None
         #: Set once the server stops: nobody new is let in.
         self.draining = False
 
-    @property
+    @cached_property
     def loop(self) -> asyncio.AbstractEventLoop:
-        if self._loop is None:
-            self._loop = asyncio.get_running_loop()
-        return self._loop
+        return asyncio.get_running_loop()
+
+    def generate_id(self) -> str:
+        return new_id()
 
     # The doors.
 
@@ -118,13 +120,31 @@ class EngineServer(engineio.AsyncServer):
             return None
         return session
 
-    async def ask_to_connect(self, session: Session, request: Request) -> bytes | None:
-        """Run the connect handler. Returns None, or in JSON why the client is refused."""
-        environ = request.environ(session.address)
-        welcome = await self._trigger_event("connect", session.sid, environ, run_async=False)
-        if welcome is None or welcome is True:
+    def ask_to_connect(self, session: Session, request: Request) -> Any:
+        """Call the connect handler. Returns its answer, or what is to be awaited for it."""
+        handler = self.handlers.get("connect")
+        if handler is None:
             return None
-        body: bytes = self._unauthorized(welcome or None)["response"]
+        try:
+            return handler(session.sid, request.environ(session.address))
+        except Exception:
+            self.logger.exception("connect handler error")
+            return False
+
+    async def answer_of(self, outcome: Awaitable[Any]) -> Any:
+        """The answer of a connect handler that is a coroutine."""
+        try:
+            return await outcome
+        except (Exception, asyncio.CancelledError):
+            # A handler that was cancelled has not let anybody in.
+            self.logger.exception("connect handler error")
+            return False
+
+    def refusal_of(self, answer: Any) -> bytes | None:
+        """None: the connect handler lets the client in. Else its reason not to, in JSON."""
+        if answer is None or answer is True:
+            return None
+        body: bytes = self._unauthorized(answer or None)["response"]
         return body
 
     def sid_cookie(self, sid: str) -> str | None:
@@ -161,7 +181,21 @@ class EngineServer(engineio.AsyncServer):
 
     def ended(self, session: Session, reason: str) -> None:
         """A session was closed: tell its handler, then forget it."""
-        self.start(self._forget(session, reason))
+        handler = self.handlers.get("disconnect")
+        outcome = None
+        if handler is not None:
+            try:
+                try:
+                    outcome = handler(session.sid, reason)
+                except TypeError:
+                    # A handler of python-engineio's older form, which takes no reason.
+                    outcome = handler(session.sid)
+            except Exception:
+                self.logger.exception("disconnect handler error")
+        if outcome is not None and inspect.isawaitable(outcome):
+            self.start(self._forget(session, outcome))
+        else:
+            self._opening.left(session)
 
     def start(self, coroutine: Coroutine[Any, Any, None]) -> None:
         """Run something of the server's own, as far as it goes at once. It must not raise."""
@@ -170,29 +204,9 @@ class EngineServer(engineio.AsyncServer):
             self.tasks.add(task)
             task.add_done_callback(self.tasks.discard)
 
-    async def _trigger_event(self, event: str, *args: Any, run_async: bool = False) -> Any:
-        """python-engineio's, which asks at each call anew what kind of handler it has."""
-        if run_async:
-            return await super()._trigger_event(event, *args, run_async=True)
-        handler = self.handlers.get(event)
-        if handler is None:
-            return None
+    async def _forget(self, session: Session, outcome: Awaitable[Any]) -> None:
         try:
-            try:
-                return await _outcome(handler, args)
-            except TypeError:
-                if event != "disconnect":
-                    raise
-                # A handler of python-engineio's older form, which takes no reason.
-                return await _outcome(handler, args[:1])
-        except (Exception, asyncio.CancelledError):
-            # A handler that was cancelled has not let anybody in.
-            self.logger.exception("%s handler error", event)
-            return False if event == "connect" else None
-
-    async def _forget(self, session: Session, reason: str) -> None:
-        try:
-            await self._trigger_event("disconnect", session.sid, reason, run_async=False)
+            await self._finish("disconnect", outcome)
         finally:
             self._opening.left(session)
 
@@ -261,7 +275,8 @@ class EngineServer(engineio.AsyncServer):
             self.wheel.stop()
 
 
-async def _outcome(handler: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+async def outcome_of(handler: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+    """What a handler returns, whether it is a coroutine function or a plain one."""
     outcome = handler(*arguments)
     if type(outcome) is CoroutineType or inspect.isawaitable(outcome):
         return await outcome

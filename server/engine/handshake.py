@@ -4,7 +4,7 @@ No extension and no subprotocol is ever agreed upon: what a client offers is pas
 which is how a server declines (§4.2.2).
 """
 
-import base64
+import binascii
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -52,9 +52,10 @@ def accept(method: str, version: str, headers: Mapping[str, str]) -> bytes | Ref
     if not _is_key(key):
         return _bad("Sec-WebSocket-Key is not 16 bytes in base64")
     digest = hashlib.sha1(key.encode() + _GUID, usedforsecurity=False).digest()
+    answer = binascii.b2a_base64(digest, newline=False)
     return (
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
-        b"Connection: Upgrade\r\nSec-WebSocket-Accept: " + base64.b64encode(digest) + b"\r\n\r\n"
+        b"Connection: Upgrade\r\nSec-WebSocket-Accept: " + answer + b"\r\n\r\n"
     )
 
 
@@ -73,6 +74,6 @@ def _names(value: str, token: str) -> bool:
 
 def _is_key(value: str) -> bool:
     try:
-        return len(base64.b64decode(value, validate=True)) == 16
+        return len(binascii.a2b_base64(value, strict_mode=True)) == 16
     except ValueError:
         return False

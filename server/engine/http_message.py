@@ -3,6 +3,7 @@
 Parsed by httptools (llhttp, Node's parser).
 """
 
+from functools import lru_cache
 from urllib.parse import unquote
 
 import httptools
@@ -52,7 +53,7 @@ class Head:
         self.url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        key, text = name.decode("latin-1").lower(), value.decode("latin-1")
+        key, text = _lower(name), value.decode("latin-1")
         self.headers[key] = f"{self.headers[key]}, {text}" if key in self.headers else text
 
     def on_body(self, body: bytes) -> None:
@@ -80,6 +81,11 @@ class Head:
             return ChunkedBody(self, limits)
         size = int(self.headers.get("content-length", 0))
         return SizedBody(size) if size else None
+
+
+@lru_cache(maxsize=256)
+def _lower(name: bytes) -> str:
+    return name.decode("latin-1").lower()
 
 
 class SizedBody:

@@ -1,6 +1,6 @@
 """What a client may use of the server. Every bound has a safe default and a counter."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 
 @dataclass(slots=True, frozen=True)
@@ -100,28 +100,30 @@ class _Caller:
     arrival: float = 0.0
 
 
-@dataclass(slots=True)
 class Callers:
     """The sessions of each address. An address that has none and had none lately is forgotten."""
 
-    limits: Limits
-    counters: Counters
-    _by_address: dict[str, _Caller] = field(default_factory=dict)
-    _next_sweep: float = 0.0
+    __slots__ = ("_by_address", "_counters", "_most", "_next_sweep", "_rate")
+
+    def __init__(self, limits: Limits, counters: Counters) -> None:
+        self._most = limits.max_sessions_per_address
+        self._rate = Rate(limits.handshakes_per_second, limits.handshakes_burst)
+        self._counters = counters
+        self._by_address: dict[str, _Caller] = {}
+        self._next_sweep = 0.0
 
     def enter(self, address: str, now: float) -> float | None:
         """Count one more session. Returns None, or after how many seconds to try again."""
         if now >= self._next_sweep:
             self._sweep(now)
         caller = self._by_address.setdefault(address, _Caller())
-        if caller.sessions >= self.limits.max_sessions_per_address:
-            self.counters.refused_address += 1
+        if caller.sessions >= self._most:
+            self._counters.refused_address += 1
             return _TRY_AGAIN_S
-        rate = Rate(self.limits.handshakes_per_second, self.limits.handshakes_burst)
-        arrival = rate.admit(caller.arrival, now)
+        arrival = self._rate.admit(caller.arrival, now)
         if arrival is None:
-            self.counters.refused_handshakes += 1
-            return rate.wait(caller.arrival, now)
+            self._counters.refused_handshakes += 1
+            return self._rate.wait(caller.arrival, now)
         caller.arrival = arrival
         caller.sessions += 1
         return None

@@ -127,17 +127,11 @@ class Manager(Rooms):
                     session.write(frames[0] if len(frames) == 1 else b"".join(frames))
             self._gathered.clear()
 
-    # Coming and going, in the steps that python-socketio's server takes.
+    # Coming and going.
 
-    async def pre_connect(self, eio_sid: str, namespace: str) -> str | None:
-        return self._enter(eio_sid, namespace)
-
-    def _enter(self, eio_sid: str, namespace: str) -> str | None:
-        session = self.server.eio.sockets.get(eio_sid)
-        if session is None or self.client_of(session, namespace) is not None:
-            return None
-        sid: str = self.server.eio.generate_id()
-        client = Client(sid, namespace, session)
+    def enter(self, session: Session, namespace: str) -> Client:
+        """A new client of a session that has none in the namespace."""
+        client = Client(self.server.eio.generate_id(), namespace, session)
         if session.client is None:
             session.client = client
         else:
@@ -145,17 +139,24 @@ class Manager(Rooms):
                 session.others = {}
             session.others[namespace] = client
         self._unsettled += 1
-        self.basic_enter_room(sid, namespace, None, eio_sid=client)
-        return sid
+        self.basic_enter_room(client.sid, namespace, None, eio_sid=client)
+        return client
+
+    async def pre_connect(self, eio_sid: str, namespace: str) -> str | None:
+        session = self.server.eio.sockets.get(eio_sid)
+        if session is None or self.client_of(session, namespace) is not None:
+            return None
+        return self.enter(session, namespace).sid
 
     async def connect(self, sid: str, namespace: str) -> str:
-        self.settle(sid, namespace)
+        client = self.client(sid, namespace)
+        if client is not None:
+            self.settle(client)
         return sid
 
-    def settle(self, sid: str, namespace: str) -> None:
+    def settle(self, client: Client) -> None:
         """The client was told that it is in: it gets what was kept for it."""
-        client = self.client(sid, namespace)
-        if client is None or client.state != PENDING:
+        if client.state != PENDING:
             return
         client.state = CONNECTED
         if client.held is None:
@@ -206,18 +207,15 @@ class Manager(Rooms):
         client = self.client(sid, namespace)
         if client is None:
             return None
-        self.leave(sid, namespace)
+        self.leave(client)
         session = client.session
         if session.others is None:
             session.others = {}
         session.others.setdefault(namespace, None)
         return session.sid
 
-    def leave(self, sid: str, namespace: str) -> None:
+    def leave(self, client: Client) -> None:
         """The disconnect handler of a client is about to run: its session may join anew."""
-        client = self.client(sid, namespace)
-        if client is None:
-            return
         if client.state == CONNECTED and client.held is None:
             self._unsettled += 1
         client.state = LEAVING
@@ -226,7 +224,13 @@ class Manager(Rooms):
 
     def basic_disconnect(self, sid: str, namespace: str, **options: Any) -> None:
         client = self.client(sid, namespace)
-        if client is None:
+        if client is not None:
+            self.remove(client)
+
+    def remove(self, client: Client) -> None:
+        """Nobody sends to the client any more."""
+        sid, namespace = client.sid, client.namespace
+        if self.client(sid, namespace) is not client:
             return
         for room in client.room_names():
             self.basic_leave_room(sid, namespace, room)

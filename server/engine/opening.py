@@ -1,8 +1,10 @@
 """How a session begins, on either transport, and how a WebSocket joins one that polls."""
 
+import inspect
 import math
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+import sys
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
 
 from server.engine.frames import POLICY, TEXT, frame
 from server.engine.handshake import Refusal, accept
@@ -15,6 +17,9 @@ from server.engine.websocket import TRANSPORT_ERROR, WebSocket
 
 if TYPE_CHECKING:
     from server.engine.engineio_server import EngineServer
+
+
+_WEBSOCKET = ("websocket",)
 
 
 class Opening:
@@ -47,34 +52,46 @@ class Opening:
             later = ("Retry-After", str(max(1, math.ceil(wait))))
             exchange.respond(Response(429, b"too many sessions", headers=[later]))
             return
-        session = Session(server, server.generate_id(), address)
+        accepted: bytes | Refusal = b""
+        if request.is_websocket:
+            accepted = accept(request.method, request.version, request.headers)
+        if isinstance(accepted, Refusal):
+            self._callers.leave(address)
+            exchange.respond(_refused(accepted))
+            return
+        # Many sessions share an address; each request has brought a text of its own.
+        session = Session(server, server.generate_id(), sys.intern(address))
         session.request = request
         server.sockets[session.sid] = session
-        server.start(self._handshake(session, exchange))
+        answer = server.ask_to_connect(session, request)
+        if answer is None or not inspect.isawaitable(answer):
+            self._answer(session, exchange, accepted, answer)
+        else:
+            server.start(self._answer_later(session, exchange, accepted, answer))
 
     def left(self, session: Session) -> None:
         """The session is over: its address may have another one."""
         self._server.sockets.pop(session.sid, None)
         self._callers.leave(session.address)
 
-    async def _handshake(self, session: Session, exchange: Exchange) -> None:
-        request, server = exchange.request, self._server
-        accepted: bytes | Refusal = b""
-        if request.is_websocket:
-            accepted = accept(request.method, request.version, request.headers)
-        if isinstance(accepted, Refusal):
-            self.left(session)
-            exchange.respond(_refused(accepted))
-            return
-        refusal = await server.ask_to_connect(session, request)
+    async def _answer_later(
+        self, session: Session, exchange: Exchange, accepted: bytes, outcome: Awaitable[Any]
+    ) -> None:
+        answer = await self._server.answer_of(outcome)
+        self._answer(session, exchange, accepted, answer)
+
+    def _answer(
+        self, session: Session, exchange: Exchange, accepted: bytes, answer: Any
+    ) -> None:
         session.request = None
+        refusal = self._server.refusal_of(answer)
         if session.state == CLOSED:
             exchange.respond(error(400, BAD_REQUEST))
         elif refusal is not None:
             session.state = CLOSED
             self.left(session)
             exchange.respond(Response(401, refusal, "application/json"))
-        elif request.is_websocket:
+        elif exchange.request.is_websocket:
             self._begin_websocket(session, exchange, accepted)
         else:
             self._begin_polling(session, exchange)
@@ -105,7 +122,7 @@ class Opening:
         server = self._server
         return open_packet(
             session.sid,
-            upgrades=["websocket"] if upgrades and "websocket" in server.transports else [],
+            upgrades=_WEBSOCKET if upgrades and "websocket" in server.transports else (),
             ping_interval=server.ping_interval + server.ping_interval_grace_period,
             ping_timeout=server.ping_timeout,
             max_payload=server.max_http_buffer_size,

@@ -8,6 +8,7 @@ data. In long-polling packets are joined by 0x1E, and binary data is `b` and bas
 import binascii
 import json
 from functools import lru_cache
+from json.encoder import encode_basestring_ascii
 
 from server.engine.frames import BINARY, TEXT, frame
 
@@ -98,11 +99,16 @@ def _packet(packet: str) -> str | bytes:
 
 
 def open_packet(
-    sid: str, *, upgrades: list[str], ping_interval: float, ping_timeout: float, max_payload: int
+    sid: str,
+    *,
+    upgrades: tuple[str, ...],
+    ping_interval: float,
+    ping_timeout: float,
+    max_payload: int,
 ) -> str:
     """The handshake's answer. Intervals in seconds; on the wire they are milliseconds."""
-    rest = _after_sid(tuple(upgrades), ping_interval, ping_timeout, max_payload)
-    return f'{OPEN}{{"sid":{json.dumps(sid)},{rest}'
+    rest = _after_sid(upgrades, ping_interval, ping_timeout, max_payload)
+    return f'{OPEN}{{"sid":{encode_basestring_ascii(sid)},{rest}'
 
 
 @lru_cache

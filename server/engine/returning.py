@@ -144,12 +144,11 @@ class Returning:
         if pid is not None:
             self._keep(client, pid)
         self._send_connect(client, pid)
-        self._server.manager.settle(client.sid, client.namespace)
+        self._server.manager.settle(client)
 
     def _send_connect(self, client: Client, pid: str | None) -> None:
         data = {"sid": client.sid} if pid is None else {"sid": client.sid, "pid": pid}
-        packet = self._server.codec.encode(CONNECT, client.namespace, data)
-        client.session.send(Message(*packet))
+        self._server.send_to(client.session, CONNECT, client.namespace, data)
 
     # What was missed.
 

@@ -5,6 +5,7 @@ one client that is in it, and each client knows its rooms. So an emit touches it
 nothing else, and leaving costs what the client was in.
 """
 
+import sys
 from collections.abc import Iterable, Iterator, Sized
 from typing import Any
 
@@ -82,6 +83,9 @@ class Rooms(AsyncManager):
             raise ValueError("cannot enter a sid room")
         if sid == room:
             return
+        if type(room) is str:
+            # Many clients share a room, and each brings a text of its own.
+            room = sys.intern(room)
         tables = self.rooms[namespace]
         tables[room] = _with(tables.get(room), client)
         client.rooms = _with(client.rooms, room)
@@ -95,7 +99,7 @@ class Rooms(AsyncManager):
             del tables[None][sid]
             if not tables[None]:
                 del self.rooms[namespace]
-        elif room in client.room_names():
+        elif client.is_in(room):
             client.rooms = _without(client.rooms, room)
             members = _without(tables[room], client)
             if members is None:

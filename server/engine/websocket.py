@@ -221,7 +221,8 @@ class WebSocket(asyncio.Protocol):
         `at_once`: without what is kept for it.
         """
         self.listener = None
-        if self._closer is None and self.transport is not None:
+        # Without a reader it is closing already.
+        if self._reader is not None and self._closer is None and self.transport is not None:
             if at_once and self._kept is not None:
                 self._kept.clear()
             self.write(close_frame(code, reason))

@@ -35,7 +35,8 @@ class Wheel:
 
     def set(self, item: Timed, due: float) -> None:
         """Due at this time of the loop's clock; an earlier deadline of the thing is forgotten."""
-        self.clear(item)
+        if item.tick:
+            self.clear(item)
         if self._handle is None:
             self._start()
         tick = max(math.ceil(due / self._resolution), self._tick + 1)
@@ -53,10 +54,11 @@ class Wheel:
 
     def clear(self, item: Timed) -> None:
         """The thing has no deadline any more."""
-        slot = self._slots.get(item.tick)
-        if slot is not None:
-            slot.discard(item)
-        item.tick = 0
+        if item.tick:
+            slot = self._slots.get(item.tick)
+            if slot is not None:
+                slot.discard(item)
+            item.tick = 0
 
     def stop(self) -> None:
         """Forget everything."""

@@ -13,6 +13,8 @@ from aiohttp import hdrs, web
 from server.errors import NotFound
 
 PAGES = Path(__file__).parent.parent / "pages"
+# The client kit: pages use it as other sites do.
+CLIENT = Path(__file__).parent.parent.parent / "clients" / "javascript"
 NODE_MODULES = Path(__file__).parent.parent.parent / "node_modules"
 
 # The packages that the pages load, and nothing else of what lies beside them.
@@ -44,6 +46,7 @@ def add_pages(app: web.Application, *, demo: bool) -> None:
     for path, name in pages.items():
         app.router.add_get(path, _page(name))
     app.router.add_get("/favicon.ico", _favicon)
+    app.router.add_get("/client/{path:.+}", _client)
     app.router.add_get("/static/vendor/{package}/{path:.+}", _vendor)
     app.router.add_get("/static/{path:.+}", _static)
 
@@ -91,6 +94,12 @@ async def _favicon(request: web.Request) -> web.StreamResponse:
 
 async def _static(request: web.Request) -> web.StreamResponse:
     return _file(PAGES / "static", request.match_info["path"])
+
+
+async def _client(request: web.Request) -> web.StreamResponse:
+    if Path(request.match_info["path"]).suffix != ".js":
+        raise NotFound()
+    return _file(CLIENT, request.match_info["path"])
 
 
 async def _vendor(request: web.Request) -> web.StreamResponse:

@@ -128,9 +128,12 @@ class Window:
         """Wait for the indicator's state, and for the transport that it names."""
         indicator = self.part("indicator")
         # A page waits seconds between attempts, longer the longer the server was away.
-        await expect(indicator).to_have_attribute("data-state", state, timeout=20_000)
+        patience_ms = 3 * PATIENCE_S * 1000
+        await expect(indicator).to_have_attribute("data-state", state, timeout=patience_ms)
         if transport:
-            await expect(indicator).to_have_attribute("data-transport", transport)
+            await expect(indicator).to_have_attribute(
+                "data-transport", transport, timeout=patience_ms
+            )
 
     async def link_is(self, colour: str) -> None:
         """Wait for the Wi-Fi sign to be `red` or `green`."""

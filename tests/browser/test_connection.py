@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import re
 from collections.abc import AsyncIterator
 
 import pytest
@@ -10,6 +11,14 @@ from playwright.async_api import Route, expect
 from server.config import Config
 from tests.browser.conftest import OpensWindow
 from tests.club import Club, line
+
+_TOKEN_IS_OLD = """
+    if (!window.name) {
+        window.name = "once";
+        const kept = JSON.parse(localStorage.getItem("cyberhub.session"));
+        localStorage.setItem("cyberhub.session", JSON.stringify({ ...kept, token: "%s" }));
+    }
+"""
 
 
 class Server:
@@ -104,6 +113,68 @@ async def test_player_who_reloads_without_a_server_still_reads_balance_prizes_an
     await at_seat.case_named("Box of yesterday").click()
     await expect(at_seat.part("case-view")).to_contain_text("100%")
     await expect(at_seat.part("open-case")).to_be_disabled()
+
+
+async def test_player_who_is_away_sees_in_how_many_seconds_the_page_tries_again(
+    server: Server, window: OpensWindow
+) -> None:
+    at_seat = await window(at=server.club)
+    await at_seat.shows_link("online", "websocket")
+    at_seat.expect_network_trouble()
+    await server.stop()
+    await expect(at_seat.part("indicator")).to_have_attribute(
+        "title", re.compile(r"Reconnecting in \d+ s")
+    )
+
+
+async def test_player_who_claims_a_prize_without_a_connection_has_it_done_when_it_is_back(
+    club: Club, server: Server, window: OpensWindow
+) -> None:
+    player = await club.person(balance=100, has_password=False)
+    case = await club.create_case(price=30, items=[line("Headset", value=75)])
+    assert (await player.opens(case)).status == 200
+    at_seat = await window(who=player, at=server.club)
+    await at_seat.shows_link("online", "websocket")
+    await expect(at_seat.ticket("won")).to_have_count(1)
+    at_seat.expect_network_trouble()
+    await server.stop()
+    await at_seat.shows_link("reconnecting")
+
+    await at_seat.claims(at_seat.ticket("won"))
+    await expect(at_seat.part("claim-waits")).to_be_visible()
+    await at_seat.shows_balance(70)
+    # It waits on the disk, not in the page.
+    kept = await at_seat.page.evaluate(
+        "async () => (await import('/static/hub.js')).client.queued()"
+    )
+    assert len(kept) == 1
+    await server.start()
+
+    await expect(at_seat.ticket("claimed")).to_have_count(1)
+    await at_seat.shows_balance(145)
+    await expect(at_seat.part("claim-waits")).to_have_count(0)
+    assert at_seat.loads == 1
+
+
+async def test_player_whose_token_ends_is_asked_for_the_password_in_every_tab(
+    club: Club, window: OpensWindow
+) -> None:
+    player = await club.person()
+    short = dataclasses.replace(player, token=club.token(player, seconds=60))
+    at_seat = await window(who=short)
+    await expect(at_seat.part("sign-out")).to_be_visible()
+    other_tab = await at_seat.context.new_page()
+    at_seat.expect_network_trouble()
+    # As a laptop finds it that was asleep for a night.
+    await other_tab.add_init_script(_TOKEN_IS_OLD % club.token(player, seconds=-60))
+    await other_tab.goto("/")
+
+    for page in (at_seat.page, other_tab):
+        await expect(page.get_by_text("Your session has ended")).to_be_visible()
+        await expect(page.get_by_test_id("balance")).to_have_count(0)
+    await at_seat.sign_in(player)
+    await at_seat.shows_balance(0)
+    await at_seat.shows_link("online", "websocket")
 
 
 async def test_page_of_a_club_without_sockets_finds_the_updates_by_itself(

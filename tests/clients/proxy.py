@@ -37,6 +37,11 @@ class Proxy:
 
     What it carries, it cuts into pieces of so many bytes at most. `handshakes` counts those it
     has seen, so that a test can tell whether the block was met.
+
+    The network may change while it is in use: `block` as above, `refuses` for a path that is
+    answered 403, `is_cut` for no connection at all, `swallows` for WebSockets that stand and
+    carry nothing any more. What stands already is left alone, until `hang_up`. The next answer to
+    `keeps_answers_to` is kept, and the connection cut; `kept_answers` counts them.
     """
 
     def __init__(self, port: int, block: str | None, piece: int) -> None:
@@ -44,6 +49,11 @@ class Proxy:
         self.port = port
         self.block = block
         self.piece = piece
+        self.refuses: bytes | None = None
+        self.is_cut = False
+        self.swallows = False
+        self.keeps_answers_to: bytes | None = None
+        self.kept_answers = 0
         self.url = ""
         self.handshakes = 0
         self._tasks: list[asyncio.Task[None]] = []
@@ -63,16 +73,33 @@ class Proxy:
             listener.close()
             for task in proxy._tasks:
                 task.cancel()
-            ends = await asyncio.gather(*proxy._tasks, return_exceptions=True)
-        for end in ends:
+            await proxy._end_of(proxy._tasks)
+
+    async def hang_up(self) -> None:
+        """Cut all connections that stand; new ones meet the network as it is now."""
+        tasks, self._tasks = self._tasks, []
+        for task in tasks:
+            task.cancel()
+        await self._end_of(tasks)
+
+    async def _end_of(self, tasks: list[asyncio.Task[None]]) -> None:
+        for end in await asyncio.gather(*tasks, return_exceptions=True):
             if isinstance(end, Exception):
                 raise end
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self.is_cut:
+            writer.transport.abort()
+            return
         task = asyncio.create_task(_Connection(self, reader, writer).carry())
         # Here, and not in the task: one that is cancelled at once has never begun.
         task.add_done_callback(lambda _: writer.close())
         self._tasks.append(task)
+
+
+def _close(opening: asyncio.Task[tuple[asyncio.StreamReader, asyncio.StreamWriter]]) -> None:
+    if opening.exception() is None:
+        opening.result()[1].close()
 
 
 class _Connection:
@@ -83,23 +110,29 @@ class _Connection:
         self._from_client = reader
         self._to_client = writer
         self._is_muted = False
+        self._is_websocket = False
+        self._keeps_answer = False
 
     async def carry(self) -> None:
         """Carry both directions until one ends. A server that is not there hangs up at once."""
+        opening = asyncio.create_task(asyncio.open_connection("127.0.0.1", self._proxy.port))
         try:
-            self._from_server, self._to_server = await asyncio.open_connection(
-                "127.0.0.1", self._proxy.port
-            )
+            self._from_server, self._to_server = await asyncio.shield(opening)
         except ConnectionError:
             return
+        except asyncio.CancelledError:
+            # It may be open already, and then somebody has to close it.
+            opening.add_done_callback(_close)
+            raise
         directions = [asyncio.create_task(self._requests()), asyncio.create_task(self._answers())]
         try:
             await asyncio.wait(directions, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            # First, since this may be cancelled while it waits.
+            self._to_server.close()
             for task in directions:
                 task.cancel()
             ends = await asyncio.gather(*directions, return_exceptions=True)
-            self._to_server.close()
         for end in ends:
             # An end in the middle of something is an end, too.
             if isinstance(end, Exception) and not isinstance(
@@ -110,10 +143,18 @@ class _Connection:
     async def _requests(self) -> None:
         while True:
             head = await self._from_client.readuntil(_END_OF_HEAD)
+            path = self._proxy.refuses
+            if path is not None and head.split(maxsplit=2)[1].startswith(path):
+                self._refuse("403")
+                return
             if _WEBSOCKET.search(head):
                 self._proxy.handshakes += 1
                 await self._handshake(head)
                 return
+            kept = self._proxy.keeps_answers_to
+            if kept is not None and head.split(maxsplit=2)[1] == kept:
+                self._proxy.keeps_answers_to = None
+                self._keeps_answer = True
             await self._cut(head, self._to_server)
             assert not _CHUNKED.search(head), "the clients here announce a body's length"
             length = _LENGTH.search(head)
@@ -126,11 +167,7 @@ class _Connection:
     async def _handshake(self, head: bytes) -> None:
         match self._proxy.block:
             case "400" | "403" as status:
-                reason = {"400": "Bad Request", "403": "Forbidden"}[status]
-                self._to_client.write(
-                    f"HTTP/1.1 {status} {reason}\r\n"
-                    "Content-Length: 0\r\nConnection: close\r\n\r\n".encode()
-                )
+                self._refuse(status)
             case "reset":
                 # To linger for no time is to send RST in place of FIN.
                 self._to_client.get_extra_info("socket").setsockopt(
@@ -154,9 +191,18 @@ class _Connection:
                 await self._cut(head, self._to_server)
                 await self._pass_on()
 
+    def _refuse(self, status: str) -> None:
+        reason = {"400": "Bad Request", "403": "Forbidden"}[status]
+        self._to_client.write(
+            f"HTTP/1.1 {status} {reason}\r\n"
+            "Content-Length: 0\r\nConnection: close\r\n\r\n".encode()
+        )
+
     async def _pass_on(self) -> None:
+        self._is_websocket = True
         while data := await self._from_client.read(self._proxy.piece):
-            await self._cut(data, self._to_server)
+            if not self._proxy.swallows:
+                await self._cut(data, self._to_server)
 
     async def _swallow(self) -> None:
         while await self._from_client.read(self._proxy.piece):
@@ -173,6 +219,11 @@ class _Connection:
     async def _answers(self) -> None:
         head = b""
         while data := await self._from_server.read(self._proxy.piece):
+            if self._is_websocket and self._proxy.swallows:
+                continue
+            if self._keeps_answer:
+                self._proxy.kept_answers += 1
+                return
             if self._is_muted:
                 if _END_OF_HEAD in head:
                     continue

@@ -52,10 +52,10 @@ def test_the_engine_io_class_is_chosen_by_a_method() -> None:
 @pytest.mark.parametrize("event", ["connect", "message", "disconnect"])
 def test_what_comes_from_engine_io_is_registered_by_name(event: str) -> None:
     name = f"_handle_eio_{event}"
-    sio = make_server()
+    stock = socketio.AsyncServer(async_mode="aiohttp")
 
     seam = moved(f"eio.on({event!r}, self.{name})", SOCKETIO_SERVER)
-    assert sio.eio.handlers[event] == getattr(sio, name), seam
+    assert stock.eio.handlers[event] == getattr(stock, name), seam
 
 
 @pytest.mark.parametrize(
@@ -267,23 +267,6 @@ def test_engine_io_keeps_its_options_where_they_are_read() -> None:
         assert hasattr(stock, name), moved(f"engineio.AsyncServer.{name}", ENGINEIO_SERVER)
     assert (stock.ping_interval, stock.ping_interval_grace_period) == (3, 1), moved(
         "the grace period of pings", ENGINEIO_SERVER
-    )
-
-
-def test_engine_io_tells_its_handlers_by_one_method() -> None:
-    seam = moved("engineio.AsyncServer._trigger_event", ENGINEIO_SERVER)
-
-    assert parameters(engineio.AsyncServer._trigger_event) == ["self", "event", "args", "kwargs"], (
-        seam
-    )
-    assert "run_async" in inspect.getsource(engineio.AsyncServer._trigger_event), seam
-
-
-def test_engine_io_makes_ids() -> None:
-    stock = engineio.AsyncServer(async_mode="aiohttp")
-
-    assert len({stock.generate_id() for _ in range(100)}) == 100, moved(
-        "engineio.AsyncServer.generate_id", ENGINEIO_SERVER
     )
 
 

@@ -28,11 +28,13 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def environment(var_dir: Path, **settings: object) -> dict[str, str]:
-    """Nothing of the tester's own settings, and the code of this checkout."""
+def environment(
+    var_dir: Path, *, code: Path = REPOSITORY, **settings: object
+) -> dict[str, str]:
+    """Nothing of the tester's own settings, and this code."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     given = {name.upper(): str(value) for name, value in settings.items()}
-    return kept | {"PYTHONPATH": str(REPOSITORY), "VAR_DIR": str(var_dir)} | given
+    return kept | {"PYTHONPATH": str(code), "VAR_DIR": str(var_dir)} | given
 
 
 def command(
@@ -54,9 +56,15 @@ class Server:
     """`cyberhub demo` (or another command that serves) in a process of its own."""
 
     def __init__(
-        self, var_dir: Path, *arguments: str, port: int | None = None, **settings: object
+        self,
+        var_dir: Path,
+        *arguments: str,
+        port: int | None = None,
+        code: Path = REPOSITORY,
+        **settings: object,
     ) -> None:
         self.var_dir = var_dir
+        self._code = code
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._arguments = arguments or ("demo",)
@@ -81,8 +89,10 @@ class Server:
         with out, err:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "server", *self._arguments],
-                cwd=REPOSITORY,
-                env=environment(self.var_dir, port=self.port, **self._settings),
+                cwd=self._code,
+                env=environment(
+                    self.var_dir, code=self._code, port=self.port, **self._settings
+                ),
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,

@@ -21,6 +21,7 @@ const WORDS = {
   // The connection
   "link.online": ["Connected: {transport}", "Связь есть: {transport}"],
   "link.reconnecting": ["Reconnecting…", "Восстанавливаем связь…"],
+  "link.reconnecting.in": ["Reconnecting in {seconds} s…", "Восстанавливаем связь через {seconds} с…"],
   "link.offline": ["No connection", "Нет связи"],
   "transport.websocket": ["WebSocket", "WebSocket"],
   "transport.polling": ["polling", "polling"],
@@ -152,6 +153,7 @@ const WORDS = {
     "“{name}” turns into {amount} on your balance. There is no way back.",
     "«{name}» превратится в {amount} на балансе. Вернуть будет нельзя.",
   ],
+  "claim.waits": ["Will be exchanged when the connection is back.", "Обменяем, как только вернётся связь."],
   "claim.done": ["{amount} added to your balance.", "{amount} зачислено на баланс."],
 
   // Drops and history

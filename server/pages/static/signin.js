@@ -1,7 +1,7 @@
 // The form for those who are not signed in.
 import { useState } from "preact/hooks";
+import { client, session } from "./hub.js";
 import { t } from "./i18n.js";
-import { session } from "./session.js";
 import { useStore } from "./store.js";
 import { Action, ErrorNote, Field, html } from "./ui.js";
 
@@ -15,7 +15,7 @@ export function SignIn({ title, lead, closed }) {
     const { username, password } = Object.fromEntries(new FormData(form));
     setError(null);
     try {
-      await how(username.trim(), password);
+      await how.call(client, username.trim(), password);
     } catch (problem) {
       setError(problem.code === "validation_failed" ? new Error(t("sign.rules")) : problem);
     }
@@ -36,8 +36,8 @@ export function SignIn({ title, lead, closed }) {
         <//>
         <${ErrorNote} error=${error} />
         <div class="row">
-          <${Action} kind="primary" type="submit" testid="sign-in" explain onClick=${() => enter(session.signIn)}>${t("sign.in")}<//>
-          ${!closed && html`<${Action} testid="register" onClick=${() => enter(session.register)}>${t("sign.register")}<//>`}
+          <${Action} kind="primary" type="submit" testid="sign-in" explain onClick=${() => enter(client.signIn)}>${t("sign.in")}<//>
+          ${!closed && html`<${Action} testid="register" onClick=${() => enter(client.register)}>${t("sign.register")}<//>`}
         </div>
         ${!closed && !error && html`<p class="quiet small">${t("sign.rules")}</p>`}
       </form>

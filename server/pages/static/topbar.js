@@ -1,23 +1,39 @@
 // What stays at the top of both pages: whose page it is and how the connection is.
+import { useEffect, useState } from "preact/hooks";
 import { clock } from "./format.js";
+import { client, link, session } from "./hub.js";
 import { switchLanguage, t } from "./i18n.js";
-import { link, retryNow } from "./link.js";
-import { session } from "./session.js";
 import { useStore } from "./store.js";
 import { html, toast } from "./ui.js";
 
+/** Whole seconds until that moment, counted down; 0 when it is over. */
+function useSecondsTo(moment) {
+  const left = () => Math.max(0, Math.ceil((moment - Date.now()) / 1000));
+  const [seconds, setSeconds] = useState(left);
+  useEffect(() => {
+    setSeconds(left());
+    const timer = moment > Date.now() && setInterval(() => setSeconds(left()), 250);
+    return () => clearInterval(timer);
+  }, [moment]);
+  return seconds;
+}
+
 /** The Wi-Fi sign: green with the transport's name, red while there is no connection. */
 function Indicator() {
-  const { state, transport } = useStore(link);
-  const says = t(`link.${state}`, { transport: transport && t(`transport.${transport}`) });
+  const { state, via, retryAt } = useStore(link);
+  const seconds = useSecondsTo(retryAt);
+  const says =
+    state === "reconnecting" && seconds > 0
+      ? t("link.reconnecting.in", { seconds })
+      : t(`link.${state}`, { transport: via && t(`transport.${via}`) });
   const press = () => {
-    if (state !== "online") retryNow();
+    if (state !== "online") client.retry();
     // A phone shows no tooltips.
     toast(says, state === "online" ? "good" : "bad");
   };
   return html`
     <button type="button" class="icon indicator" data-testid="indicator" data-state=${state}
-      data-transport=${transport} title=${says} aria-label=${says} onClick=${press}>
+      data-transport=${via} title=${says} aria-label=${says} onClick=${press}>
       <svg viewBox="0 0 24 24" aria-hidden="true">
         <path class="arc a3" d="M2.5 9a13.5 13.5 0 0 1 19 0" />
         <path class="arc a2" d="M5.8 12.6a8.8 8.8 0 0 1 12.4 0" />
@@ -43,19 +59,20 @@ export function TopBar({ home, children }) {
       <button type="button" class="icon lang" data-testid="lang" title=${t("lang.other")} aria-label=${t("lang.other")}
         onClick=${switchLanguage}>${t("lang.other") === "Русский" ? "EN" : "RU"}</button>
       ${user && html`
-        <button type="button" class="icon" data-testid="sign-out" title=${t("sign.out")} aria-label=${t("sign.out")} onClick=${session.signOut}>
+        <button type="button" class="icon" data-testid="sign-out" title=${t("sign.out")} aria-label=${t("sign.out")} onClick=${() => client.signOut()}>
           <svg viewBox="0 0 24 24" aria-hidden="true"><path d="M10 4H5v16h5M14 8l4 4-4 4M18 12H9" /></svg>
         </button>`}
     </header>`;
 }
 
 /** Says that what is on the page is the last known state, and from when. */
-export function WaitBanner({ at }) {
+export function WaitBanner() {
   const { state } = useStore(link);
   if (state === "online") return null;
+  const at = client.seenAt;
   return html`
     <div class="banner" role="status" data-testid="wait-banner">
       <p>${t("wait.banner")} ${at && t("wait.since", { time: clock(at) })}</p>
-      <button type="button" class="button slim" onClick=${retryNow}>${t("retry.now")}</button>
+      <button type="button" class="button slim" onClick=${() => client.retry()}>${t("retry.now")}</button>
     </div>`;
 }

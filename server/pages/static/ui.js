@@ -2,8 +2,8 @@
 import { h } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import htm from "htm";
+import { link } from "./hub.js";
 import { t } from "./i18n.js";
-import { link } from "./link.js";
 import { sentence } from "./sentences.js";
 import { createStore, useStore } from "./store.js";
 
@@ -37,10 +37,13 @@ export function Dialog({ label, kind = "", testid, locked, onClose, children }) 
     </dialog>`;
 }
 
-/** A button that waits while there is no connection, and says so. `explain`: in words beside its label. */
-export function Action({ kind = "", explain, disabled, type = "button", onClick, testid, title, children, ...rest }) {
+/**
+ * A button that waits while there is no connection, and says so. `explain`: in words beside its
+ * label. `queues`: it need not wait, since what it does does.
+ */
+export function Action({ kind = "", explain, queues, disabled, type = "button", onClick, testid, title, children, ...rest }) {
   const [busy, setBusy] = useState(false);
-  const waits = useStore(link).state !== "online";
+  const waits = useStore(link).state !== "online" && !queues;
   const press = async (event) => {
     setBusy(true);
     try {
@@ -114,7 +117,7 @@ export function Field({ label, children, hint }) {
 }
 
 /** Asks before what cannot be taken back. `onYes` may be asynchronous; its error is shown here. */
-export function Confirm({ title, text, yes, kind = "primary", testid, onYes, onClose }) {
+export function Confirm({ title, text, yes, kind = "primary", queues, testid, onYes, onClose }) {
   const [error, setError] = useState(null);
   const run = async () => {
     setError(null);
@@ -131,7 +134,7 @@ export function Confirm({ title, text, yes, kind = "primary", testid, onYes, onC
       <${ErrorNote} error=${error} />
       <div class="row end">
         <button type="button" class="button" onClick=${onClose}>${t("cancel")}</button>
-        <${Action} kind=${kind} testid=${testid} explain onClick=${run}>${yes}<//>
+        <${Action} kind=${kind} testid=${testid} queues=${queues} explain onClick=${run}>${yes}<//>
       </div>
     <//>`;
 }

@@ -1,15 +1,14 @@
 // The admin's page: cases, balances, prizes, who is online.
 import { render } from "preact";
 import { useEffect } from "preact/hooks";
+import { client, session } from "../hub.js";
 import { language, t } from "../i18n.js";
-import { startLink } from "../link.js";
-import { session } from "../session.js";
 import { SignIn } from "../signin.js";
 import { useStore } from "../store.js";
 import { TopBar, WaitBanner } from "../topbar.js";
 import { html, Toasts } from "../ui.js";
 import { Cases } from "./cases.js";
-import { desk, hear, loadEverything } from "./desk.js";
+import { desk } from "./desk.js";
 import { Members } from "./members.js";
 import { Online } from "./online.js";
 import { Prizes } from "./prizes.js";
@@ -35,14 +34,13 @@ function Desk({ user }) {
 
 function Page() {
   useStore(language);
-  const { at } = useStore(desk);
   const { user } = useStore(session);
   useEffect(() => {
     document.title = t("title.admin");
   });
   return html`
     <${TopBar} home="/admin"><a class="crossing" href="/">${t("player.page")}</a><//>
-    <${WaitBanner} at=${at} />
+    <${WaitBanner} />
     <main id="content" class="desk" tabindex="-1">
       ${user ? html`<${Desk} user=${user} />` : html`<${SignIn} closed title=${t("sign.admin")} lead=${t("sign.admin.lead")} />`}
     </main>
@@ -50,4 +48,4 @@ function Page() {
 }
 
 render(html`<${Page} />`, document.getElementById("app"));
-startLink({ onEvent: hear, onFresh: loadEverything });
+client.start();

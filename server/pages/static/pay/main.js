@@ -1,11 +1,9 @@
 // The demo's pay page: it stands in for a payment provider's, and says so.
 import { render } from "preact";
 import { useEffect, useState } from "preact/hooks";
-import { api } from "../api.js";
 import { money, setCurrency } from "../format.js";
+import { client, session } from "../hub.js";
 import { language, t } from "../i18n.js";
-import { startLink } from "../link.js";
-import { session } from "../session.js";
 import { SignIn } from "../signin.js";
 import { useStore } from "../store.js";
 import { TopBar } from "../topbar.js";
@@ -18,8 +16,8 @@ function Payment() {
   const [error, setError] = useState(null);
   const load = async () => {
     try {
-      setCurrency((await api.get("/api/balance")).currency);
-      setPayment((await api.get(`/api/demo/payments/${encodeURIComponent(id)}`)).payment);
+      setCurrency((await client.get("/api/balance")).currency);
+      setPayment((await client.get(`/api/demo/payments/${encodeURIComponent(id)}`)).payment);
     } catch (problem) {
       setError(problem);
     }
@@ -27,7 +25,7 @@ function Payment() {
   const pay = async () => {
     setError(null);
     try {
-      await api.post(`/api/demo/payments/${payment.id}`);
+      await client.post(`/api/demo/payments/${payment.id}`);
       await load();
     } catch (problem) {
       setError(problem);
@@ -62,4 +60,4 @@ function Page() {
 }
 
 render(html`<${Page} />`, document.getElementById("app"));
-startLink({ onEvent: () => {}, onFresh: () => {} });
+client.start();

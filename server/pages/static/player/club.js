@@ -1,130 +1,101 @@
 // What the player's page knows of the club, and what the player can do there.
-import { api, randomKey } from "../api.js";
 import { setCurrency } from "../format.js";
-import { link } from "../link.js";
-import { session } from "../session.js";
-import { coalesced, createStore, kept } from "../store.js";
+import { client, session } from "../hub.js";
+import { coalesced, createStore } from "../store.js";
 
 const DROPS_SHOWN = 20;
+const LISTS = "lists";
 
-const remembered = kept.read("club") ?? {};
-const mine = remembered.me?.user.id === session.get().user?.id;
+/** `moves` counts up when the ledger has grown; `waiting` holds the prizes whose claim is queued. */
+export const club = createStore({ cases: null, drops: [], me: client.snapshot, moves: 0, waiting: [] });
 
-/** `at`: when this was last known to be true. `moves` counts up when the ledger has grown. */
-export const club = createStore({
-  cases: remembered.cases ?? null,
-  drops: remembered.drops ?? [],
-  me: mine ? remembered.me : null,
-  at: remembered.at ?? null,
-  moves: 0,
+const grown = () => club.set(({ moves }) => ({ moves: moves + 1 }));
+
+// --- The member --------------------------------------------------------------------
+
+client.on("snapshot", (me) => {
+  setCurrency(me?.currency);
+  club.set({ me });
 });
+client.on("balance:updated", grown);
 
-// --- Memory for when there is no connection ---------------------------------
+// --- The lists that everybody sees ---------------------------------------------------
 
-let saving;
-function save() {
-  clearTimeout(saving);
-  saving = undefined;
-  const { cases, drops, me, at } = club.get();
-  kept.write("club", { cases, drops, me, at: link.get().state === "online" ? new Date().toISOString() : at });
-}
-club.subscribe(() => {
-  // Several changes come together; one write a moment later holds them all.
-  clearTimeout(saving);
-  saving = setTimeout(save, 200);
-});
-// The moment does not come for a page that is left before it.
-addEventListener("pagehide", () => saving && save());
+// What is decided against it (signed out, too many) leaves the list as it is.
+const quietly = (load) => coalesced((stale) => client.eventually(() => load(stale)).catch(() => {}));
 
-let wasOnline = false;
-link.subscribe(({ state }) => {
-  if (wasOnline && state !== "online") club.set({ at: new Date().toISOString() });
-  wasOnline = state === "online";
-});
-
-session.subscribe(({ user }) => {
-  const { me } = club.get();
-  if (me && me.user.id !== user?.id) club.set({ me: null });
-});
-
-// --- The snapshot -------------------------------------------------------------
-
-// A load that fails is not repeated here: the link loads everything when it is back.
-const quietly = (load) => coalesced((stale) => load(stale).catch(() => {}));
-
-export const loadCases = quietly(async () => {
-  const { cases } = await api.get("/api/cases");
+const loadCases = quietly(async () => {
+  const { cases } = await client.get("/api/cases");
   club.set({ cases });
 });
 
 const loadDrops = quietly(async (stale) => {
-  const { drops } = await api.get(`/api/drops?limit=${DROPS_SHOWN}`);
+  const { drops } = await client.get(`/api/drops?limit=${DROPS_SHOWN}`);
   if (!stale()) club.set({ drops });
 });
 
-export const loadMe = quietly(async (stale) => {
-  const { token, user: signedIn } = session.get();
-  if (!token) return;
-  const { user, balance, currency, inventory } = await api.get("/api/me");
-  // Newer news came meanwhile (it is loaded again), or the member has left.
-  if (stale() || session.get().user?.id !== signedIn.id) return;
-  setCurrency(currency);
-  club.set({ me: { user, balance, currency, inventory } });
+client.on("cases:updated", loadCases);
+client.on("drop:new", (drop) => {
+  loadDrops.touch();
+  club.set(({ drops }) => ({ drops: [drop, ...drops.filter(({ id }) => id !== drop.id)].slice(0, DROPS_SHOWN) }));
 });
-
-/** After every (re)connection: whatever happened in between is in the snapshot. */
-export function loadEverything() {
+client.on("resync", () => {
   loadCases();
   loadDrops();
-  loadMe().then(() => club.set(({ moves }) => ({ moves: moves + 1 })));
-}
+  loadWaiting();
+  grown();
+});
 
-export function hear(event, data) {
-  const id = session.get().user?.id;
-  if (event === "cases:updated") {
-    loadCases();
-  } else if (event === `balance:updated:${id}`) {
-    loadMe.touch();
-    club.set(({ me, moves }) => ({ me: me && { ...me, balance: data.balance }, moves: moves + 1 }));
-  } else if (event === `inventory:updated:${id}`) {
-    loadMe();
-  } else if (event === "drop:new") {
-    loadDrops.touch();
-    club.set(({ drops }) => ({
-      drops: [data, ...drops.filter((drop) => drop.id !== data.id)].slice(0, DROPS_SHOWN),
-    }));
-  }
-}
+// --- Memory for when there is no connection ----------------------------------------
 
-// --- What a player does ---------------------------------------------------------
+let kept;
+club.subscribe(({ cases, drops }) => {
+  if (cases === null || (kept?.cases === cases && kept.drops === drops)) return;
+  kept = { cases, drops };
+  // A full disk leaves the page without a memory, not without its work.
+  client.remember(LISTS, kept).catch(() => {});
+});
+
+client.recall(LISTS).then((lists) => {
+  if (lists && club.get().cases === null) club.set(lists);
+}, () => {});
+
+// --- What a player does ---------------------------------------------------------------
 // Balance and prizes are not taken from the answers: the events and the snapshot
 // bring them in their order, an answer that was late would undo a newer one.
 
 /** The hash of the club's seed for the next opening. */
 export async function nextCommitment() {
-  const { commitment } = await api.get("/api/cases/commitment");
+  const { commitment } = await client.get("/api/cases/commitment");
   return commitment;
 }
 
-export const newSeed = () => randomKey().replaceAll("-", "");
+export const newSeed = () =>
+  Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 
-export async function openCase(caseId, clientSeed) {
-  const answer = await api.postMoney("/api/cases/open", { caseId, clientSeed });
-  loadMe();
-  return answer;
-}
+export const openCase = (caseId, clientSeed) => client.money("/api/cases/open", { caseId, clientSeed });
 
+/** Gives whether it is done; false if it waits for the connection. */
 export async function claim(inventoryId) {
-  await api.postMoney("/api/inventory/claim", { inventoryId });
-  loadMe();
+  const { queued } = await client.money("/api/inventory/claim", { inventoryId }, { queue: true });
+  if (queued) await loadWaiting();
+  return !queued;
 }
+
+async function loadWaiting() {
+  const queued = session.get().user ? await client.queued().catch(() => []) : [];
+  club.set({ waiting: queued.map(({ body }) => body.inventoryId) });
+}
+client.on("queue", loadWaiting);
+client.on("session", loadWaiting);
+loadWaiting();
 
 export async function createPayment(amount) {
-  const { payment } = await api.postMoney("/api/payment/create", { amount });
+  const { payment } = await client.money("/api/payment/create", { amount });
   return payment;
 }
 
-export const drawOf = (openingId) => api.get(`/api/cases/openings/${openingId}`);
+export const drawOf = (openingId) => client.get(`/api/cases/openings/${openingId}`);
 
 export const transactions = (before) =>
-  api.get(`/api/transactions?limit=20${before ? `&before=${encodeURIComponent(before)}` : ""}`);
+  client.get(`/api/transactions?limit=20${before ? `&before=${encodeURIComponent(before)}` : ""}`);

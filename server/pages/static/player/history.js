@@ -1,6 +1,7 @@
 // Every movement of the balance, newest first.
 import { useEffect, useState } from "preact/hooks";
 import { moment, money } from "../format.js";
+import { client } from "../hub.js";
 import { t } from "../i18n.js";
 import { Action, complain, html } from "../ui.js";
 import { transactions } from "./club.js";
@@ -13,9 +14,9 @@ export function History({ moves, held }) {
     // While the reel turns, the newest line would tell its result.
     if (held) return;
     let left = false;
-    transactions().then(
+    client.eventually(transactions).then(
       (page) => left || (setList(page.transactions), setNext(page.next)),
-      () => {}, // the link asks again when it is back
+      () => {},
     );
     return () => (left = true);
   }, [moves, held]);

@@ -7,7 +7,7 @@ import { claim } from "./club.js";
 
 const SHOWN_AT_FIRST = 12;
 
-function Ticket({ entry, onClaim }) {
+function Ticket({ entry, waits, onClaim }) {
   const { id, item, status } = entry;
   const from = entry.case?.name ?? entry.case;
   return html`
@@ -17,8 +17,10 @@ function Ticket({ entry, onClaim }) {
         <b>${item.name}</b>
         <span class="ticket-line"><${Rarity} of=${item.rarity} /><span class="status">${t(`status.${status}`)}</span></span>
         <span class="quiet">${moment(entry.wonAt)}${from ? ` · ${t("inventory.from", { name: from })}` : ""}</span>
-        ${status === "won" && (item.value > 0
-          ? html`<${Action} kind="slim" testid="claim" onClick=${() => onClaim(entry)}>${t("claim", { amount: money(item.value) })}<//>`
+        ${status === "won" && (waits
+          ? html`<span class="quiet" data-testid="claim-waits">${t("claim.waits")}</span>`
+          : item.value > 0
+          ? html`<${Action} kind="slim" testid="claim" queues onClick=${() => onClaim(entry)}>${t("claim", { amount: money(item.value) })}<//>`
           : html`<span class="quiet">${t("inventory.desk.only")}</span>`)}
       </div>
       <div class="ticket-stub" title=${status === "won" ? t("inventory.desk", { id }) : ""}>
@@ -27,25 +29,25 @@ function Ticket({ entry, onClaim }) {
     </li>`;
 }
 
-export function Inventory({ items }) {
+export function Inventory({ items, waiting }) {
   const [asked, setAsked] = useState(null);
   const [all, setAll] = useState(false);
   // What still waits comes first; newest first within.
   const sorted = [...(items ?? [])].sort((a, b) => (b.status === "won") - (a.status === "won") || b.id - a.id);
   const shown = all ? sorted : sorted.slice(0, SHOWN_AT_FIRST);
   const take = async () => {
-    await claim(asked.id);
-    toast(t("claim.done", { amount: money(asked.item.value) }));
+    const done = await claim(asked.id);
+    toast(done ? t("claim.done", { amount: money(asked.item.value) }) : t("claim.waits"));
     setAsked(null);
   };
   return html`
     <section id="inventory" class="inventory" aria-labelledby="inventory-title">
       <h2 id="inventory-title">${t("inventory")}</h2>
       ${items && items.length === 0 && html`<p class="quiet">${t("inventory.none")}</p>`}
-      <ul class="tickets">${shown.map((entry) => html`<${Ticket} key=${entry.id} entry=${entry} onClaim=${setAsked} />`)}</ul>
+      <ul class="tickets">${shown.map((entry) => html`<${Ticket} key=${entry.id} entry=${entry} waits=${waiting.includes(entry.id)} onClaim=${setAsked} />`)}</ul>
       ${shown.length < sorted.length && html`<button type="button" class="button" onClick=${() => setAll(true)}>${t("more")} (${sorted.length - shown.length})</button>`}
       ${asked && html`
-        <${Confirm} title=${t("claim.title")} yes=${t("claim", { amount: money(asked.item.value) })} testid="claim-confirm"
+        <${Confirm} title=${t("claim.title")} yes=${t("claim", { amount: money(asked.item.value) })} testid="claim-confirm" queues
           text=${t("claim.ask", { name: asked.item.name, amount: money(asked.item.value) })} onYes=${take} onClose=${() => setAsked(null)} />`}
     </section>`;
 }

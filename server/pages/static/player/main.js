@@ -1,16 +1,15 @@
 // The player's page.
 import { render } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
+import { client, session } from "../hub.js";
 import { language, t } from "../i18n.js";
-import { startLink } from "../link.js";
-import { session } from "../session.js";
 import { SignIn } from "../signin.js";
 import { useStore } from "../store.js";
 import { TopBar, WaitBanner } from "../topbar.js";
-import { html, Toasts } from "../ui.js";
+import { complain, html, Toasts } from "../ui.js";
 import { Balance } from "./balance.js";
 import { CaseGrid } from "./cases.js";
-import { club, hear, loadEverything } from "./club.js";
+import { club } from "./club.js";
 import { DropStrip } from "./drops.js";
 import { History } from "./history.js";
 import { Inventory } from "./inventory.js";
@@ -43,11 +42,11 @@ function Page() {
       ${user && html`<${Balance} amount=${state.me?.balance} onTopUp=${() => setToppingUp({ missing: 0 })} />`}
     <//>
     <${DropStrip} drops=${drops} />
-    <${WaitBanner} at=${state.at} />
+    <${WaitBanner} />
     <main id="content" class=${user ? "floor" : "floor guest"} tabindex="-1">
       ${!user && html`<${SignIn} title=${t("sign.title")} lead=${t("sign.lead")} />`}
       <${CaseGrid} cases=${state.cases} onLook=${setCaseId} />
-      ${user && html`<${Inventory} items=${inventory} />`}
+      ${user && html`<${Inventory} items=${inventory} waiting=${state.waiting} />`}
       ${user && html`<${History} moves=${state.moves} held=${spinning} />`}
     </main>
     ${user && html`
@@ -62,4 +61,6 @@ function Page() {
 }
 
 render(html`<${Page} />`, document.getElementById("app"));
-startLink({ onEvent: hear, onFresh: loadEverything });
+// A tab that was closed meanwhile cannot say what became of what it queued.
+client.on("queue", ({ error }) => error && complain(error));
+client.start();

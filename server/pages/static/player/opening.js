@@ -1,8 +1,8 @@
 // One case in full: every line's odds, then the draw and what it gave.
 import { useEffect, useRef, useState } from "preact/hooks";
 import { money, percent } from "../format.js";
+import { session } from "../hub.js";
 import { t } from "../i18n.js";
-import { session } from "../session.js";
 import { useStore } from "../store.js";
 import { Action, Dialog, ErrorNote, html, Picture, Rarity } from "../ui.js";
 import { soldOut, topPrize } from "./cases.js";

@@ -1,0 +1,101 @@
+// Made from the classes in events/ by `make docs`; do not edit it by hand.
+
+/** What the server tells, by name. */
+export interface ServerEvents {
+  /** The token of this connection expired; it loses its rooms after `graceMs` milliseconds. */
+  "auth:expired": AuthExpiredPayload;
+  /** The member's balance changed. Heard by that member's sockets only. */
+  "balance:updated": BalanceUpdatedPayload;
+  /** The member's balance changed. Heard by that member's sockets only. */
+  [name: `balance:updated:${number}`]: BalanceUpdatedPayload;
+  /** A case was added, changed or removed, or one of its lines ran out. Heard by all. */
+  "cases:updated": null;
+  /** Somebody opened a case and won this; an entry of `GET /api/drops`. Heard by all. */
+  "drop:new": DropView;
+  /** The member's inventory changed. Heard by that member's sockets only. */
+  "inventory:updated": null;
+  /** The member's inventory changed. Heard by that member's sockets only. */
+  [name: `inventory:updated:${number}`]: null;
+  /** The answer to `ping`, with the server's time. */
+  "pong": PongPayload;
+  /** Something was emitted on the reactor, for all or for one member; `/ws/stream` sends it as `{type, detail}`. */
+  "reactor:event": ReactorEventPayload;
+  /** What came after the cursor in `auth.after` cannot all be told: load the snapshot again. Sent right before the answer to CONNECT; what is told from `cursor` on follows. */
+  "resync": ResyncPayload;
+  /** The server is about to stop; come back after `reconnectInMs` milliseconds. */
+  "server:draining": ServerDrainingPayload;
+}
+
+/** What a client may ask, by name. */
+export interface Commands {
+  /** Ask whether the server is there; it answers with `pong` and an ack. */
+  "ping": { data: PingPayload; answer: PingAnswer };
+  /** Join the rooms of the member whose token this is; `userId` must be that member's id. With `after`, a cursor, what came since then is told before the ack, which then says whether that was all (`resync` false), and where the socket is now. */
+  "user:identify": { data: IdentifyPayload; answer: IdentifyAnswer };
+}
+
+export interface AuthExpiredPayload {
+  graceMs: number;
+}
+
+export interface BalanceUpdatedPayload {
+  balance: number;
+}
+
+export interface CaseRef {
+  id: number;
+  name: string;
+  image: string;
+}
+
+export interface DropView {
+  id: number;
+  user: string;
+  item: ItemView;
+  case: CaseRef;
+  at: string;
+}
+
+export interface IdentifyAnswer {
+  userId: number;
+  resync?: boolean;
+  cursor?: string;
+}
+
+export interface IdentifyPayload {
+  userId: number;
+  token?: string | null;
+  after?: string | null;
+}
+
+export interface ItemView {
+  id: number;
+  name: string;
+  image: string;
+  rarity: "common" | "uncommon" | "rare" | "epic" | "legendary";
+  value: number;
+}
+
+export interface PingAnswer {
+  at: string;
+}
+
+export interface PingPayload {
+}
+
+export interface PongPayload {
+  at: string;
+}
+
+export interface ReactorEventPayload {
+  type: string;
+  detail: unknown;
+}
+
+export interface ResyncPayload {
+  cursor: string;
+}
+
+export interface ServerDrainingPayload {
+  reconnectInMs: number;
+}

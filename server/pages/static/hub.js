@@ -1,0 +1,18 @@
+// The page's connection to the club, by the kit, and what components draw of it.
+import { CyberHub } from "cyberhub-client";
+import { createStore } from "./store.js";
+
+// ?transport=… allows one transport only; tests see every way to connect with it.
+const wanted = new URLSearchParams(location.search).get("transport");
+
+export const client = new CyberHub({
+  transport: ["websocket", "polling", "updates"].includes(wanted) ? wanted : undefined,
+});
+
+/** What the indicator shows: {state, via, retryAt}. */
+export const link = createStore(client.state);
+client.on("state", link.set);
+
+/** Who is signed in: {token, user, ended}. */
+export const session = createStore(client.session);
+client.on("session", session.set);
