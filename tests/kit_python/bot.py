@@ -61,6 +61,14 @@ class Bot:
         await self.until(lambda: len(self.all(name)) >= count)
         return self.all(name)[count - 1]
 
+    def told(self) -> list[list[Any]]:
+        """Durable events as the chronicle lists what is due: name, data, cursor."""
+        return [
+            [event.name, *([] if event.data is None else [event.data]), event.cursor]
+            for event in self.heard
+            if event.cursor is not None
+        ]
+
     def all(self, name: str) -> list[Any]:
         return [event.data for event in self.heard if name in (event.name, event.kind)]
 

@@ -5,6 +5,7 @@ import ssl
 from typing import Any
 
 import aiohttp
+
 from cyberhub_client.errors import ApiError
 
 # "Python" has to stand in it: the server spares python-engineio, which takes 16 packets a poll.

@@ -59,8 +59,9 @@ class Renewal:
             except ApiError as error:
                 log.info("the token was not renewed: %s", error)
                 again_s = max(self._retry_s, error.retry_after_s)
-                # What is decided stays so, until there is another token.
-                self._due_at = time.time() + again_s if error.is_undecided else math.inf
+                # One of another site's is renewed there, and comes by `set_token`.
+                is_foreign = error.code == "foreign_token"
+                self._due_at = math.inf if is_foreign else time.time() + again_s
 
     async def after_refusal(self) -> None:
         """After a door refused the token. One that is new and still refused is not asked about

@@ -5,6 +5,7 @@ import asyncio
 import contextlib
 import getpass
 import json
+import logging
 import os
 import signal
 import sys
@@ -108,7 +109,17 @@ async def _until_interrupted(client: Client, options: argparse.Namespace) -> Non
         watching.result()
 
 
+def _say_why() -> None:
+    """What the kit notes goes to stderr: why a door does not open."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    log = logging.getLogger("cyberhub_client")
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+
+
 async def _watch(client: Client, options: argparse.Namespace) -> None:
+    _say_why()
     client.on("state", lambda state: _say(str(state)))
     _say(f"connecting to {options.url}")
     names = [name.strip() for name in options.only.split(",") if name.strip()]

@@ -13,13 +13,14 @@ from typing import Any, Literal
 
 import aiohttp
 import socketio
+from engineio.base_client import connected_clients
+from socketio.packet import CONNECT, Packet
+
 from cyberhub_client.doors import CallerBehind, Door
 from cyberhub_client.errors import ApiError
 from cyberhub_client.event import Event
 from cyberhub_client.http import Http, refusal
 from cyberhub_client.timing import Timing
-from engineio.base_client import connected_clients
-from socketio.packet import CONNECT, Packet
 
 # For the goodbye, which spares the server a session that nobody hears.
 _GOODBYE_S = 1.0
