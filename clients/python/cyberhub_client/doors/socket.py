@@ -22,6 +22,7 @@ from cyberhub_client.event import Event
 from cyberhub_client.http import Http, refusal
 from cyberhub_client.timing import Timing
 
+_SWITCHING_PROTOCOLS = 101
 # For the goodbye, which spares the server a session that nobody hears.
 _GOODBYE_S = 1.0
 
@@ -61,6 +62,7 @@ class SocketDoor(Door):
         self._reply: dict[str, Any] = {}
         # What a request was refused with; the library keeps it to itself.
         self._refusal: ApiError | None = None
+        self._upgraded: aiohttp.ClientResponse | None = None
         trace = aiohttp.TraceConfig()
         trace.on_request_end.append(self._note_answer)
         self._session = http.new_session(trace_configs=[trace])
@@ -114,6 +116,8 @@ class SocketDoor(Door):
     async def _note_answer(
         self, _session: Any, _context: Any, params: aiohttp.TraceRequestEndParams
     ) -> None:
+        if params.response.status == _SWITCHING_PROTOCOLS:
+            self._upgraded = params.response
         # The library leaves these unread, and with them the connection.
         if params.method == "POST" or params.response.status >= 300:
             text = await params.response.text(errors="replace")
@@ -198,17 +202,15 @@ class SocketDoor(Door):
         with contextlib.suppress(Exception):
             async with asyncio.timeout(_GOODBYE_S):
                 await eio.disconnect()
-        with contextlib.suppress(Exception):
-            async with asyncio.timeout(_GOODBYE_S):
-                # One that was lost to silence is left open.
-                if eio.ws is not None:
-                    await eio.ws.close()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         # Where nobody heard the goodbye, it stays there.
         with contextlib.suppress(ValueError):
             connected_clients.remove(eio)
+        if self._upgraded is not None:
+            # A WebSocket that fell silent, or never spoke, is left open otherwise.
+            self._upgraded.close()
         await self._session.close()
 
 
