@@ -358,7 +358,6 @@ export class CyberHub {
   #tell(message) {
     const { event, data } = message;
     if (event === "server:draining") this.#line.holdFor(data?.reconnectInMs ?? 0);
-    if (event === "auth:expired" && this.#hub.leads) this.#renewal.now();
     this.#hub.passEvent(message);
     this.#snapshot.apply(message);
     this.#emitter.tell(message);
