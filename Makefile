@@ -4,6 +4,7 @@ PYTHON  ?= python3
 PORT    ?= 3000
 VAR_DIR ?= var
 T       ?= tests
+JOBS    ?= auto
 
 VENV := .venv
 BIN  := $(VENV)/bin
@@ -23,8 +24,8 @@ help: ## what there is
 run: $(VENV)/.run node_modules/.installed ## the demo club on http://localhost:3000 (PORT=…, VAR_DIR=…)
 	@PORT='$(PORT)' VAR_DIR='$(VAR_DIR)' exec $(BIN)/cyberhub demo
 
-test: $(VENV)/.test node_modules/.installed | chromium ## the tests (T=tests/http/test_cases.py for some)
-	$(BIN)/python -m pytest -m 'not long' $(T)
+test: $(VENV)/.test node_modules/.installed | chromium ## the tests (T=tests/http/test_cases.py for some, JOBS=0 in one process)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m 'not long' $(T)
 
 test-long: $(VENV)/.test node_modules/.installed | chromium ## the tests that take minutes, too
 	$(BIN)/python -m pytest $(T)

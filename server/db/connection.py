@@ -5,10 +5,10 @@ of Bind and Execute messages before the Sync that asks for an answer (the protoc
 PostgreSQL documentation §54.2.3); asyncpg sends a Sync with each statement. So what goes ahead is
 written here, and the statement that asyncpg sends behind it brings the Sync.
 
-It leans on four things of asyncpg 0.32 that are not documented: `Connection._transport`; that a
+It leans on five things of asyncpg 0.32 that are not documented: `Connection._transport`; that a
 prepared statement is written out in the call, before anything is waited for; that it counts in
-`queries_count` then; and that the answers of what went ahead are passed over
-(tests/unit/test_transactions.py).
+`queries_count` then; that the answers of what went ahead are passed over; and
+`_protocol._is_cancelling` (tests/unit/test_transactions.py, test_transactions_in_trouble.py).
 """
 
 from collections.abc import Iterable
@@ -18,12 +18,20 @@ from typing import Any
 
 import asyncpg
 
+# A migration has changed what a statement returns, or somebody between us and PostgreSQL has
+# made it forget what was prepared.
+_FORGOTTEN = (
+    asyncpg.InvalidCachedStatementError,
+    asyncpg.OutdatedSchemaCacheError,
+    asyncpg.InvalidSQLStatementNameError,
+)
+
 # Of the unnamed portal, without a limit of rows.
 _EXECUTE = b"E" + pack("!iBi", 9, 0, 0)
 
 
 class Ahead:
-    """A statement and its arguments, ready to be bound. It must return no rows."""
+    """A statement and its arguments, ready to be bound."""
 
     __slots__ = ("arguments", "statement")
 
@@ -52,29 +60,49 @@ class Connection(asyncpg.Connection):
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self._known: dict[str, Any] = {}
+        # The names of those that return no rows.
+        self._names: dict[str, str] = {}
+
+    @property
+    def is_cancelling(self) -> bool:
+        """Whether a statement that was given up may still be under way."""
+        return bool(self._protocol._is_cancelling())
 
     async def run(
         self, how: str, statement: str, arguments: Iterable[Any], ahead: list[Ahead]
     ) -> Any:
         """Execute `ahead`, then the statement, and return what its `how` (fetchrow, …) does.
 
-        Raises: the first error of any of them; nothing after it was executed.
+        Raises: the first error of any of them; nothing after it was executed. TypeError when one
+        of `ahead` returns rows.
         """
-        names = [(await self._prepared(each.statement)).get_name() for each in ahead]
+        names = [self._names.get(e.statement) or await self._name(e.statement) for e in ahead]
         last = await self._prepared(statement)
+        if self.is_closed():
+            # To write to it would be a RuntimeError of uvloop's.
+            raise asyncpg.ConnectionDoesNotExistError("the connection is closed")
         before = self._protocol.queries_count
         if ahead:
             self._transport.write(b"".join(map(Ahead.messages, ahead, names)))
         try:
             return await getattr(last, how)(*arguments)
-        except (asyncpg.InvalidCachedStatementError, asyncpg.OutdatedSchemaCacheError):
-            # A migration has changed what it returns.
+        except _FORGOTTEN:
             self._known.clear()
+            self._names.clear()
             raise
         finally:
             # Such as an argument of the wrong type: no Sync follows what went ahead.
             if ahead and not self.is_closed() and self._protocol.queries_count == before:
                 self.terminate()
+
+    async def _name(self, statement: str) -> str:
+        prepared = await self._prepared(statement)
+        if prepared.get_attributes():
+            # They would be taken for rows of the statement behind it.
+            raise TypeError("a statement that returns rows cannot go ahead")
+        name: str = prepared.get_name()
+        self._names[statement] = name
+        return name
 
     async def _prepared(self, statement: str) -> Any:
         known = self._known.get(statement)

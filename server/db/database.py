@@ -18,10 +18,13 @@ _UNAVAILABLE = (
     OSError,
     asyncio.TimeoutError,
     asyncpg.PostgresConnectionError,
-    asyncpg.CannotConnectNowError,
     asyncpg.TooManyConnectionsError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
+    # Class 57: it starts, stops, or somebody has cancelled the statement.
+    asyncpg.OperatorInterventionError,
+    # The operator's limits on how long something may wait or take.
+    asyncpg.LockNotAvailableError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.TransactionTimeoutError,
     asyncpg.InterfaceError,
     # What the driver makes of a connection on which PostgreSQL has said its farewell, for as
     # long as it is not closed.
@@ -38,6 +41,8 @@ _SETTINGS = {
     "default_transaction_isolation": "read committed",
 }
 _CLOSING_S = 1.0
+
+_BEGIN_SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 
 class Database:
@@ -119,8 +124,10 @@ class Database:
     async def snapshot(self) -> AsyncIterator[Any]:
         """A read-only REPEATABLE READ transaction: every read sees one moment."""
         async with self.connection() as connection:
-            async with connection.transaction(isolation="repeatable_read", readonly=True):
-                yield connection
+            # asyncpg's own would be remembered by a connection whose BEGIN was given up.
+            await connection.execute(_BEGIN_SNAPSHOT)
+            yield connection
+            await connection.execute("ROLLBACK")
 
     async def answers(self, timeout_s: float = 1.0) -> bool:
         """Whether the database answers a trivial query within `timeout_s`."""

@@ -58,7 +58,7 @@ class Pool:
 
     def release(self, connection: Connection, *, interrupted: bool = False) -> None:
         """Give it back. `interrupted`: a statement may be under way that nobody waits for."""
-        if interrupted and not connection.is_closed():
+        if not connection.is_closed() and (interrupted or connection.is_cancelling):
             task = asyncio.get_running_loop().create_task(self._settle(connection))
             self._settling.add(task)
             task.add_done_callback(self._settling.discard)

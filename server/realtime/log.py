@@ -157,8 +157,10 @@ class EventLog:
         """Make the event part of the transaction.
 
         It is written with the transaction's other events in one statement right before COMMIT,
-        when every row that they tell of is locked. Raises: WrongPayload.
+        when every row that they tell of is locked. Raises: WrongPayload; RuntimeError when the
+        transaction takes nothing more.
         """
+        tx.ensure_open()
         tx.outbox.append((event.room(), event.wire_name(), event.payload()))
 
     def _write_outbox(self, tx: Transaction) -> None:

@@ -39,9 +39,10 @@ class Proxy:
     has seen, so that a test can tell whether the block was met.
 
     The network may change while it is in use: `block` as above, `refuses` for a path that is
-    answered 403, `is_cut` for no connection at all, `swallows` for WebSockets that stand and
-    carry nothing any more. What stands already is left alone, until `hang_up`. The next answer to
-    `keeps_answers_to` is kept, and the connection cut; `kept_answers` counts them.
+    answered 403, or 503 if `retry_after_s` says when to come again, `is_cut` for no connection at
+    all, `swallows` for WebSockets that stand and carry nothing any more. What stands already is
+    left alone, until `hang_up`. The next answer to `keeps_answers_to` is kept, and the connection
+    cut; `kept_answers` counts them.
     """
 
     def __init__(self, port: int, block: str | None, piece: int) -> None:
@@ -50,6 +51,7 @@ class Proxy:
         self.block = block
         self.piece = piece
         self.refuses: bytes | None = None
+        self.retry_after_s: int | None = None
         self.is_cut = False
         self.swallows = False
         self.keeps_answers_to: bytes | None = None
@@ -76,7 +78,11 @@ class Proxy:
             await proxy._end_of(proxy._tasks)
 
     async def hang_up(self) -> None:
-        """Cut all connections that stand; new ones meet the network as it is now."""
+        """Cut all connections that stand; new ones meet the network as it is now.
+
+        Needed before a client under Node can end: `ws` waits half a minute for the answer to its
+        Close frame, and a frame that was swallowed gets none.
+        """
         tasks, self._tasks = self._tasks, []
         for task in tasks:
             task.cancel()
@@ -145,7 +151,7 @@ class _Connection:
             head = await self._from_client.readuntil(_END_OF_HEAD)
             path = self._proxy.refuses
             if path is not None and head.split(maxsplit=2)[1].startswith(path):
-                self._refuse("403")
+                self._refuse("403" if self._proxy.retry_after_s is None else "503")
                 return
             if _WEBSOCKET.search(head):
                 self._proxy.handshakes += 1
@@ -192,10 +198,11 @@ class _Connection:
                 await self._pass_on()
 
     def _refuse(self, status: str) -> None:
-        reason = {"400": "Bad Request", "403": "Forbidden"}[status]
+        reason = {"400": "Bad Request", "403": "Forbidden", "503": "Service Unavailable"}[status]
+        later = f"Retry-After: {self._proxy.retry_after_s}\r\n" if status == "503" else ""
         self._to_client.write(
             f"HTTP/1.1 {status} {reason}\r\n"
-            "Content-Length: 0\r\nConnection: close\r\n\r\n".encode()
+            f"{later}Content-Length: 0\r\nConnection: close\r\n\r\n".encode()
         )
 
     async def _pass_on(self) -> None:

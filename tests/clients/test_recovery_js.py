@@ -91,6 +91,7 @@ async def test_cut_page_hears_all_it_missed_once_in_order_before_connect(
 
         await cut(page, wire)
         missed = await chronicle.tell(100, player.id, other.id)
+        await club.settled()
         wire.is_up = True
         again = await page.connected(2)
         before_connect = page.since("disconnected")
@@ -199,6 +200,7 @@ async def test_page_that_never_saw_an_event_misses_none(
         await page.connected()
         await cut(page, wire)
         await chronicle.tell(1, player.id)
+        await club.settled()
         wire.is_up = True
 
         assert (await page.connected(2))["recovered"] is True
@@ -336,6 +338,7 @@ async def test_page_that_returns_to_another_worker_misses_nothing(
                 await page.hears(await chronicle.tell(3, player.id))
                 await cut(page, wire)
                 await chronicle.tell(20, player.id)
+                await worker.settled()
                 wire.port = port_of(worker)
                 wire.is_up = True
                 assert (await page.connected(number))["recovered"] is True

@@ -4,12 +4,13 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 
 class Wire:
-    """Carries TCP connections to a port of this machine, until told otherwise."""
+    """Carries TCP connections to a port or Unix socket of this machine, until told otherwise."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int | Path) -> None:
         self.port = port
         self.url = ""
         #: Bytes that a connection may still bring to its client; None: as many as there are.
@@ -23,7 +24,7 @@ class Wire:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, port: int) -> AsyncIterator["Wire"]:
+    async def open(cls, port: int | Path) -> AsyncIterator["Wire"]:
         wire = cls(port)
         listener = await asyncio.start_server(wire._accept, "127.0.0.1", 0)
         wire.url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
@@ -62,7 +63,7 @@ class Wire:
             client.transport.abort()
             return
         try:
-            from_server, server = await asyncio.open_connection("127.0.0.1", self.port)
+            from_server, server = await self._connect()
         except ConnectionError:
             client.transport.abort()
             return
@@ -71,6 +72,11 @@ class Wire:
         await asyncio.gather(
             self._copy(from_client, server, None), self._copy(from_server, client, server)
         )
+
+    async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        if isinstance(self.port, Path):
+            return await asyncio.open_unix_connection(self.port)
+        return await asyncio.open_connection("127.0.0.1", self.port)
 
     async def _copy(
         self,

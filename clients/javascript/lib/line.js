@@ -147,7 +147,9 @@ export class Line {
     // The token is judged before the next door is asked with it.
     if (TOKEN_AT_FAULT.has(codeOf(early))) return early;
     const refused = await this.#openUpdates(run);
-    return refused && !this.#door && ((await socket) ?? refused);
+    if (!refused || this.#door) return null;
+    await this.#heed(refused);
+    return socket;
   }
 
   async #openUpdates(run) {
@@ -289,10 +291,7 @@ export class Line {
 
   /** What a refusal says besides no: when to come again, and that the token is at fault. */
   async #heed(error) {
-    // Of the poll that Socket.IO began with, the XMLHttpRequest.
-    const header = error?.context?.getResponseHeader?.("Retry-After");
-    const retryAfterS = error?.retryAfterS || Number(header) || 0;
-    if (retryAfterS) this.holdFor(retryAfterS * 1000);
+    if (error?.retryAfterS) this.holdFor(error.retryAfterS * 1000);
     if (TOKEN_AT_FAULT.has(codeOf(error))) await this.#options.onTokenRefused();
   }
 }
