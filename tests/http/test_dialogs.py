@@ -235,7 +235,9 @@ async def test_staff_share_what_they_have_read(club: Club) -> None:
     colleague = await club.person(role="admin", has_password=False)
     dialog = await begins(player)
     assert (await unread(staff, dialog), await unread(colleague, dialog)) == (1, 1)
-    await reads(colleague, dialog["lastMessage"])
+    later = await writes(player, dialog, "Anybody?")
+    assert await reads(colleague, later) == 0
+    assert await reads(staff, dialog["lastMessage"]) == 0
     assert (await unread(staff, dialog), await unread(colleague, dialog)) == (0, 0)
 
 
