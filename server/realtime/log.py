@@ -12,6 +12,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from operator import itemgetter
 from typing import Any
 
 from events.base import Event
@@ -100,7 +101,36 @@ _AFTER = """
   ORDER BY pos
 """
 
+# The same for several who ask, without what they do not need.
+_AFTER_EACH = """
+    SELECT epoch, head, floor, missed.*
+      FROM event_log_head
+ LEFT JOIN LATERAL (
+           SELECT asked.number, event.*
+             FROM unnest($1::int[], $2::text[], $3::bigint[], $4::bigint[])
+               AS asked (number, audience, after, until)
+       CROSS JOIN LATERAL (
+                 (SELECT pos, name, payload
+                    FROM event_log
+                   WHERE event_log.audience = asked.audience
+                     AND pos > asked.after AND pos <= least(asked.until, event_log_head.head)
+                ORDER BY pos
+                   LIMIT $5)
+               UNION ALL
+                 (SELECT pos, name, payload
+                    FROM event_log
+                   WHERE asked.audience = $6 AND event_log.audience LIKE 'dialog:%'
+                     AND pos > asked.after AND pos <= least(asked.until, event_log_head.head)
+                ORDER BY pos
+                   LIMIT $5)) AS event) AS missed ON true
+"""
+
 _ANY_POSITION = 2**62
+
+# A cursor, and up to which position one has heard of each audience.
+Ask = tuple[Cursor, Mapping[str, int]]
+# Position, name, data.
+Bare = tuple[int, str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +239,28 @@ class EventLog:
         """
         head, _, events = await self._after(connection, after, until, limit, None)
         return head, events
+
+    async def after_each(
+        self, connection: Any, asked: list[Ask], limit: int
+    ) -> tuple[Head, list[list[Bare]]]:
+        """As `after` for each who asks: the first `limit` of each audience, oldest first."""
+        columns = [
+            (number, audience, after.position, last)
+            for number, (after, until) in enumerate(asked)
+            for audience, last in until.items()
+        ]
+        rows = await connection.fetch(
+            _AFTER_EACH, *zip(*columns, strict=True), limit, EVERY_DIALOG
+        )
+        head = Head(*rows[0][:3])
+        found: list[list[Bare]] = [[] for _ in asked]
+        for _, _, _, number, position, name, payload in rows:
+            if number is not None:
+                data = None if payload is None else json.loads(payload)
+                found[number].append((position, name, data))
+        for events in found:
+            events.sort(key=itemgetter(0))
+        return head, found
 
     async def _after(
         self,

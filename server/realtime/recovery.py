@@ -86,9 +86,7 @@ class LogRecovery:
         self._pids = pids
         self._presumed = presumed
         self._tail = Tail(tail)
-        self._source = Source(
-            db, event_log, self._tail, asyncio.Semaphore(reads), self.position
-        )
+        self._source = Source(db, event_log, self._tail, self.position, at_once=reads)
         self._relay: Position | None = None
         self._sockets: "Sockets | None" = None
 

@@ -24,6 +24,15 @@ BLOCKS = (
     "half_silence",
 )
 
+_REFUSALS = {
+    "400": "400 Bad Request\r\nContent-Length: 0",
+    "403": "403 Forbidden\r\nContent-Length: 0",
+    # A server that is too busy, and says when to come again.
+    "busy": "503 Service Unavailable\r\nContent-Length: 0\r\nRetry-After: 2",
+    # A network that wants its guests to sign in first: its page, for whatever was asked.
+    "portal": "200 OK\r\nContent-Type: text/html",
+}
+
 _END_OF_HEAD = b"\r\n\r\n"
 
 _WEBSOCKET = re.compile(rb"^upgrade:[ \t]*websocket[ \t]*\r\n", re.IGNORECASE | re.MULTILINE)
@@ -38,11 +47,10 @@ class Proxy:
     What it carries, it cuts into pieces of so many bytes at most. `handshakes` counts those it
     has seen, so that a test can tell whether the block was met.
 
-    The network may change while it is in use: `block` as above, `refuses` for a path that is
-    answered 403, or 503 if `retry_after_s` says when to come again, `is_cut` for no connection at
-    all, `swallows` for WebSockets that stand and carry nothing any more. What stands already is
-    left alone, until `hang_up`. The next answer to `keeps_answers_to` is kept, and the connection
-    cut; `kept_answers` counts them.
+    The network may change while it is in use: `block` as above, `refuses` for a path that gets the
+    `refusal`, `is_cut` for no connection at all, `swallows` for WebSockets that stand and carry
+    nothing any more. What stands already is left alone, until `hang_up`. The next answer to
+    `keeps_answers_to` is kept, and the connection cut; `kept_answers` counts them.
     """
 
     def __init__(self, port: int, block: str | None, piece: int) -> None:
@@ -51,7 +59,7 @@ class Proxy:
         self.block = block
         self.piece = piece
         self.refuses: bytes | None = None
-        self.retry_after_s: int | None = None
+        self.refusal = "403"
         self.is_cut = False
         self.swallows = False
         self.keeps_answers_to: bytes | None = None
@@ -151,7 +159,7 @@ class _Connection:
             head = await self._from_client.readuntil(_END_OF_HEAD)
             path = self._proxy.refuses
             if path is not None and head.split(maxsplit=2)[1].startswith(path):
-                self._refuse("403" if self._proxy.retry_after_s is None else "503")
+                self._refuse(self._proxy.refusal)
                 return
             if _WEBSOCKET.search(head):
                 self._proxy.handshakes += 1
@@ -197,13 +205,9 @@ class _Connection:
                 await self._cut(head, self._to_server)
                 await self._pass_on()
 
-    def _refuse(self, status: str) -> None:
-        reason = {"400": "Bad Request", "403": "Forbidden", "503": "Service Unavailable"}[status]
-        later = f"Retry-After: {self._proxy.retry_after_s}\r\n" if status == "503" else ""
-        self._to_client.write(
-            f"HTTP/1.1 {status} {reason}\r\n"
-            f"{later}Content-Length: 0\r\nConnection: close\r\n\r\n".encode()
-        )
+    def _refuse(self, refusal: str) -> None:
+        head = f"HTTP/1.1 {_REFUSALS[refusal]}\r\nConnection: close\r\n\r\n"
+        self._to_client.write(head.encode())
 
     async def _pass_on(self) -> None:
         self._is_websocket = True

@@ -98,7 +98,7 @@ async def test_page_that_is_told_to_retry_after_some_seconds_waits_for_as_long(
     async with kit(network.url, transport=transport, timing={"retry": [1, 2]}) as page:
         await page.is_online(transport or "websocket")
         since = len(page.said)
-        network.refuses, network.retry_after_s = path, 2
+        network.refuses, network.refusal = path, "busy"
         await network.hang_up()
         told = await page.says(
             lambda line: line.get("state", {}).get("retryAt", 0) - line["at"] >= 1900, since

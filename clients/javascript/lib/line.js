@@ -6,7 +6,7 @@
 import { Backoff, pause } from "./backoff.js";
 import { SocketDoor } from "./doors/socket.js";
 import { UpdatesDoor } from "./doors/updates.js";
-import { TOKEN_AT_FAULT } from "./http.js";
+import { ApiError, TOKEN_AT_FAULT } from "./http.js";
 
 const codeOf = (error) => error?.data?.code ?? error?.code;
 
@@ -198,7 +198,12 @@ export class Line {
         auth: () => ({ token: token() ?? undefined, after: inbox.cursor ?? undefined }),
         // Of two doors, both tell what is in the log, and the inbox takes it once. The rest has
         // no place in an order, and only the door in use is asked.
-        onEvent: (message) => (message.cursor || door === this.#door) && inbox.take(message),
+        onEvent: (message) => {
+          if (message.cursor || door === this.#door) inbox.take(message);
+          // Soon nothing of the member comes here any more, and what comes for all would move the
+          // cursor past what is missed.
+          if (message.event === "auth:expired") door.fail(new ApiError(401, { code: "token_expired" }));
+        },
         onUp: () => {
           this.#trial = null;
           this.#take(door);
