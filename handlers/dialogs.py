@@ -133,9 +133,7 @@ async def begin_dialog(request: web.Request) -> web.Response:
     app[LIMITS].messages.take(member.id)
     async with transaction(request) as tx:
         begun = await dialogs.create(tx, member, **body, limits=_limits(app))
-        for user_id in begun.joined:
-            await app[SIO].emit(DialogJoined(user_id, begun.dialog.id), tx=tx)
-        await _tell_message(app, tx, begun)
+        await tell_message(app, tx, begun)
     return success(request, dialog=begun.dialog)
 
 
@@ -213,7 +211,7 @@ async def _send(
     async with app[DB].transaction() as tx:
         sent = await dialogs.send(tx, member, dialog_id, **body)
         if sent.updates:
-            await _tell_message(app, tx, sent)
+            await tell_message(app, tx, sent)
     return sent.message
 
 
@@ -302,10 +300,13 @@ def _limits(app: web.Application) -> dialogs.DialogLimits:
     return dialogs.DialogLimits(config.dialog_members_max, config.dialogs_per_member)
 
 
-async def _tell_message(
+async def tell_message(
     app: web.Application, tx: Transaction, written: dialogs.Sent | dialogs.Begun
 ) -> None:
-    """All that a new message brings about, at whichever door it was written."""
+    """Tell all that a new message brings about, at whichever door it was written."""
+    if isinstance(written, dialogs.Begun):
+        for user_id in written.joined:
+            await app[SIO].emit(DialogJoined(user_id, written.dialog.id), tx=tx)
     await app[SIO].emit(NewMessage.of(written.message), tx=tx)
     await _tell_updates(app, tx, written.updates)
 

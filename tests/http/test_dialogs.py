@@ -235,7 +235,9 @@ async def test_staff_share_what_they_have_read(club: Club) -> None:
     colleague = await club.person(role="admin", has_password=False)
     dialog = await begins(player)
     assert (await unread(staff, dialog), await unread(colleague, dialog)) == (1, 1)
-    await reads(colleague, dialog["lastMessage"])
+    later = await writes(player, dialog, "Anybody?")
+    assert await reads(colleague, later) == 0
+    assert await reads(staff, dialog["lastMessage"]) == 0
     assert (await unread(staff, dialog), await unread(colleague, dialog)) == (0, 0)
 
 
@@ -264,12 +266,13 @@ async def test_unread_is_right_after_sending_and_reading_in_parallel(club: Club)
     assert await unread(staff, dialog) == own
 
 
-async def test_two_who_write_at_once_are_numbered_one_after_the_other(
+async def test_two_who_write_at_once_are_numbered_and_told_one_after_the_other(
     club: Club, database: Any
 ) -> None:
     """What the lock is for: held at the point where both would count the same."""
     player, other, _ = await people(club)
     dialog = await begins(player, other)
+    cursor = (await club.call("GET", "/api/updates"))["cursor"]
     async with database.transaction():
         await database.execute("SELECT FROM dialogs WHERE id = $1 FOR UPDATE", dialog["id"])
         waiting = [
@@ -283,6 +286,12 @@ async def test_two_who_write_at_once_are_numbered_one_after_the_other(
         "SELECT number, public_number FROM messages WHERE dialog_id = $1 ORDER BY id", dialog["id"]
     )
     assert [tuple(row) for row in numbers] == [(1, 1), (2, 2), (3, 3)]
+    told = (await player.get(f"/api/updates?after={cursor}"))["events"]
+    written = list(reversed(await messages(player, dialog)))[1:]
+    assert [e["data"] for e in told if e["event"] == "new_message"] == written
+    updates = [e["data"] for e in told if e["event"] == "dialog_update"]
+    assert [each["lastMessage"] for each in updates] == written
+    assert updates[-1] == await entry(player, dialog)
 
 
 # --- pages -----------------------------------------------------------------------------------
