@@ -10,6 +10,7 @@ from events.cases import CasesUpdated
 from events.connection import AuthExpired, Identify, Ping, Pong, Resync, ServerDraining
 from events.drops import DropNew
 from events.inventory import InventoryUpdated
+from events.notifications import NotificationNew, NotificationRead
 from events.reactor import ReactorEvent
 
 __all__ = [
@@ -24,6 +25,8 @@ __all__ = [
     "Event",
     "Identify",
     "InventoryUpdated",
+    "NotificationNew",
+    "NotificationRead",
     "Ping",
     "Pong",
     "ReactorEvent",

@@ -2,11 +2,21 @@
 
 from marshmallow import fields
 
-from events.fields import Balance, Choice, Id, Money, Schema, Text, Time
+from events.fields import AnyJson, Balance, Choice, Id, Money, Schema, Text, Time
 
 ROLES = ("member", "staff", "admin", "service")
 INVENTORY_STATUSES = ("won", "claimed", "issued", "cancelled")
 RARITIES = ("common", "uncommon", "rare", "epic", "legendary")
+NOTIFICATION_KINDS = (
+    "reply",
+    "invitation",
+    "event_changed",
+    "event_cancelled",
+    "reminder",
+    "promoted",
+    "payment",
+    "prize",
+)
 
 
 class ItemView(Schema):
@@ -54,3 +64,13 @@ class UserView(Schema):
     username = Text(max=200, required=True)
     role = Choice(*ROLES, required=True)
     balance = Balance(required=True, attribute="balance_minor")
+
+
+class NotificationView(Schema):
+    """Something that concerns a member; what `data` holds depends on the kind."""
+
+    id = Id(required=True)
+    kind = Choice(*NOTIFICATION_KINDS, required=True)
+    data = AnyJson(required=True)
+    at = Time(required=True)
+    read = fields.Boolean(required=True)

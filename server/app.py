@@ -16,6 +16,7 @@ import handlers.connection
 import handlers.drops
 import handlers.inventory
 import handlers.me
+import handlers.notifications
 import handlers.payments
 import handlers.reactor
 import handlers.sockets
@@ -60,6 +61,7 @@ DOORS: tuple[Routes, ...] = (
     handlers.balance.routes,
     handlers.inventory.routes,
     handlers.payments.routes,
+    handlers.notifications.routes,
     handlers.drops.routes,
     handlers.updates.routes,
     handlers.stream.routes,

@@ -121,6 +121,7 @@ class Config:
     stream_heartbeat_s: float = 25.0
     stream_write_timeout_s: float = 60.0
     stream_message_max_bytes: int = 64 * 1024
+    notifications_max: int = 1000
     reactor_enabled: bool = True
     reactor_detail_max_bytes: int = 16 * 1024
     reactor_backlog: int = 10_000
@@ -244,6 +245,9 @@ def _read(env: Env, *, demo: bool) -> Config:
         ),
         stream_message_max_bytes=_whole(
             env, "STREAM_MESSAGE_MAX_BYTES", Config.stream_message_max_bytes, 1024, 2**30
+        ),
+        notifications_max=_whole(
+            env, "NOTIFICATIONS_MAX", Config.notifications_max, 1, 100_000
         ),
         reactor_enabled=env.bool("REACTOR_ENABLED", Config.reactor_enabled),
         reactor_detail_max_bytes=_whole(

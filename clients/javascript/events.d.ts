@@ -16,6 +16,10 @@ export interface ServerEvents {
   "inventory:updated": null;
   /** The member's inventory changed. Heard by that member's sockets only. */
   [name: `inventory:updated:${number}`]: null;
+  /** Something concerns the member; an entry of `GET /api/notifications`. Heard by the member. */
+  "notification:new": NotificationView;
+  /** The member has read up to an id, on whatever device. Heard by the member. */
+  "notification:read": NotificationReadPayload;
   /** The answer to `ping`, with the server's time. */
   "pong": PongPayload;
   /** Something was emitted on the reactor, for all or for one member; `/ws/stream` sends it as `{type, detail}`. */
@@ -74,6 +78,19 @@ export interface ItemView {
   image: string;
   rarity: "common" | "uncommon" | "rare" | "epic" | "legendary";
   value: number;
+}
+
+export interface NotificationReadPayload {
+  upTo: number;
+  unread: number;
+}
+
+export interface NotificationView {
+  id: number;
+  kind: "reply" | "invitation" | "event_changed" | "event_cancelled" | "reminder" | "promoted" | "payment" | "prize";
+  data: unknown;
+  at: string;
+  read: boolean;
 }
 
 export interface PingAnswer {

@@ -101,6 +101,17 @@ def _operation(spec: APISpec, route: Route) -> dict[str, Any]:
                 "description": "The same key and body get the first answer again for 24 hours.",
             }
         )
+    if route.revalidates:
+        operation["responses"]["304"] = {"description": "The answer is as it was."}
+        operation["parameters"].append(
+            {
+                "in": "header",
+                "name": "If-None-Match",
+                "required": False,
+                "schema": {"type": "string"},
+                "description": "The ETag of an answer that is there already.",
+            }
+        )
     if route.body is not None:
         operation["requestBody"] = {
             "required": True,
