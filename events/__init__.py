@@ -6,6 +6,7 @@ made from these classes.
 
 from events.balance import BalanceUpdated
 from events.base import COMMANDS, EVENTS, Audience, Command, Event, WrongPayload
+from events.calendar import EventCancelled, EventUpdated, InvitationNew, ParticipantUpdated
 from events.cases import CasesUpdated
 from events.connection import AuthExpired, Identify, Ping, Pong, Resync, ServerDraining
 from events.drops import DropNew
@@ -23,10 +24,14 @@ __all__ = [
     "Command",
     "DropNew",
     "Event",
+    "EventCancelled",
+    "EventUpdated",
     "Identify",
     "InventoryUpdated",
+    "InvitationNew",
     "NotificationNew",
     "NotificationRead",
+    "ParticipantUpdated",
     "Ping",
     "Pong",
     "ReactorEvent",

@@ -288,11 +288,12 @@ class Time(fields.Field[datetime]):
     ) -> datetime:
         try:
             moment = datetime.fromisoformat(value)
-        except (TypeError, ValueError):
-            raise self.make_error("invalid") from None
-        if moment.tzinfo is None:
-            raise self.make_error("invalid")
-        return moment.astimezone(UTC)
+            if moment.tzinfo is not None:
+                return moment.astimezone(UTC)
+        # The first and the last hours of the calendar have no UTC.
+        except (TypeError, ValueError, OverflowError):
+            pass
+        raise self.make_error("invalid")
 
 
 def iso(moment: datetime) -> str:

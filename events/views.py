@@ -2,11 +2,13 @@
 
 from marshmallow import fields
 
-from events.fields import AnyJson, Balance, Choice, Id, Money, Schema, Text, Time
+from events.fields import AnyJson, Balance, Choice, Count, Id, Money, Schema, Text, Time
 
 ROLES = ("member", "staff", "admin", "service")
 INVENTORY_STATUSES = ("won", "claimed", "issued", "cancelled")
 RARITIES = ("common", "uncommon", "rare", "epic", "legendary")
+VISIBILITIES = ("private", "public")
+PARTICIPANT_STATUSES = ("needs-action", "accepted", "declined", "tentative")
 NOTIFICATION_KINDS = (
     "reply",
     "invitation",
@@ -74,3 +76,34 @@ class NotificationView(Schema):
     data = AnyJson(required=True)
     at = Time(required=True)
     read = fields.Boolean(required=True)
+
+
+class OwnerView(Schema):
+    """Who holds an event."""
+
+    id = Id(required=True)
+    username = Text(max=200, required=True)
+
+
+class CalendarEventFacts(Schema):
+    """An event of the calendar, without what differs by who looks at it."""
+
+    id = Id(required=True)
+    title = Text(max=200, required=True)
+    description = Text(max=4000, lines=True, required=True)
+    location = Text(max=200, required=True)
+    starts_at = Time(required=True)
+    ends_at = Time(required=True)
+    capacity = Count(required=True, allow_none=True)
+    visibility = Choice(*VISIBILITIES, required=True)
+    owner = fields.Nested(OwnerView, required=True)
+    sequence = Count(required=True)
+    cancelled = fields.Boolean(required=True)
+
+
+class ParticipantView(Schema):
+    """Whether somebody comes (RFC 5545 PARTSTAT); `waitlisted`: when there is a free seat."""
+
+    user_id = Id(required=True)
+    status = Choice(*PARTICIPANT_STATUSES, required=True)
+    waitlisted = fields.Boolean(required=True)

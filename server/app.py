@@ -11,6 +11,7 @@ from aiohttp import web
 import handlers.admin
 import handlers.auth
 import handlers.balance
+import handlers.calendar
 import handlers.cases
 import handlers.connection
 import handlers.drops
@@ -62,6 +63,7 @@ DOORS: tuple[Routes, ...] = (
     handlers.inventory.routes,
     handlers.payments.routes,
     handlers.notifications.routes,
+    handlers.calendar.routes,
     handlers.drops.routes,
     handlers.updates.routes,
     handlers.stream.routes,

@@ -122,6 +122,7 @@ class Config:
     stream_write_timeout_s: float = 60.0
     stream_message_max_bytes: int = 64 * 1024
     notifications_max: int = 1000
+    participants_max: int = 200
     reactor_enabled: bool = True
     reactor_detail_max_bytes: int = 16 * 1024
     reactor_backlog: int = 10_000
@@ -248,6 +249,9 @@ def _read(env: Env, *, demo: bool) -> Config:
         ),
         notifications_max=_whole(
             env, "NOTIFICATIONS_MAX", Config.notifications_max, 1, 100_000
+        ),
+        participants_max=_whole(
+            env, "PARTICIPANTS_MAX", Config.participants_max, 1, 10_000
         ),
         reactor_enabled=env.bool("REACTOR_ENABLED", Config.reactor_enabled),
         reactor_detail_max_bytes=_whole(

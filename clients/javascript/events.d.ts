@@ -12,14 +12,22 @@ export interface ServerEvents {
   "cases:updated": null;
   /** Somebody opened a case and won this; an entry of `GET /api/drops`. Heard by all. */
   "drop:new": DropView;
+  /** An event of the calendar was called off. Heard by its participants and its owner. */
+  "event:cancelled": CalendarEventFacts;
+  /** An event of the calendar was made or changed. Heard by its participants and its owner. */
+  "event:updated": CalendarEventFacts;
   /** The member's inventory changed. Heard by that member's sockets only. */
   "inventory:updated": null;
   /** The member's inventory changed. Heard by that member's sockets only. */
   [name: `inventory:updated:${number}`]: null;
+  /** Somebody is invited to an event of the calendar. Heard by whoever is invited. */
+  "invitation:new": CalendarEventFacts;
   /** Something concerns the member; an entry of `GET /api/notifications`. Heard by the member. */
   "notification:new": NotificationView;
   /** The member has read up to an id, on whatever device. Heard by the member. */
   "notification:read": NotificationReadPayload;
+  /** Somebody answered, or got a seat. Heard by the event's participants and its owner. */
+  "participant:updated": ParticipantUpdatedPayload;
   /** The answer to `ping`, with the server's time. */
   "pong": PongPayload;
   /** Something was emitted on the reactor, for all or for one member; `/ws/stream` sends it as `{type, detail}`. */
@@ -44,6 +52,20 @@ export interface AuthExpiredPayload {
 
 export interface BalanceUpdatedPayload {
   balance: number;
+}
+
+export interface CalendarEventFacts {
+  id: number;
+  title: string;
+  description: string;
+  location: string;
+  startsAt: string;
+  endsAt: string;
+  capacity: number | null;
+  visibility: "private" | "public";
+  owner: OwnerView;
+  sequence: number;
+  cancelled: boolean;
 }
 
 export interface CaseRef {
@@ -91,6 +113,18 @@ export interface NotificationView {
   data: unknown;
   at: string;
   read: boolean;
+}
+
+export interface OwnerView {
+  id: number;
+  username: string;
+}
+
+export interface ParticipantUpdatedPayload {
+  userId: number;
+  status: "needs-action" | "accepted" | "declined" | "tentative";
+  waitlisted: boolean;
+  eventId: number;
 }
 
 export interface PingAnswer {
