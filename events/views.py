@@ -107,3 +107,12 @@ class ParticipantView(Schema):
     user_id = Id(required=True)
     status = Choice(*PARTICIPANT_STATUSES, required=True)
     waitlisted = fields.Boolean(required=True)
+
+
+class EventNotice(Schema):
+    """What a notification tells of an event of the calendar."""
+
+    event_id = Id(required=True, attribute="id")
+    title = Text(max=200, required=True)
+    location = Text(max=200, required=True)
+    starts_at = Time(required=True)

@@ -16,7 +16,7 @@ from events import (
     ParticipantUpdated,
 )
 from events.fields import MAX_ID, Choice, Id, Name, Schema, Text, Time, instance
-from events.views import VISIBILITIES, CalendarEventFacts, ParticipantView
+from events.views import VISIBILITIES, CalendarEventFacts, EventNotice, ParticipantView
 from server.club import calendar
 from server.club.accounts import UserNotFound
 from server.club.calendar import CalendarEvent, Changed, Draft, Participant
@@ -106,15 +106,6 @@ class ParticipantsAnswer(Schema):
 class ParticipantAnswer(Schema):
     participant = fields.Nested(ParticipantView, required=True)
     waitlisted = fields.Boolean(required=True)
-
-
-class EventNotice(Schema):
-    """What a notification tells of an event."""
-
-    event_id = Id(required=True, attribute="id")
-    title = Text(max=200, required=True)
-    location = Text(max=200, required=True)
-    starts_at = Time(required=True)
 
 
 @routes.get("/api/events", who=MEMBER, query=EventsQuery, answer=EventsAnswer)

@@ -123,6 +123,9 @@ class Config:
     stream_message_max_bytes: int = 64 * 1024
     notifications_max: int = 1000
     participants_max: int = 200
+    reminder_before_s: float = 1800.0
+    calendar_feed_max: int = 1000
+    public_url: str | None = None
     reactor_enabled: bool = True
     reactor_detail_max_bytes: int = 16 * 1024
     reactor_backlog: int = 10_000
@@ -253,6 +256,11 @@ def _read(env: Env, *, demo: bool) -> Config:
         participants_max=_whole(
             env, "PARTICIPANTS_MAX", Config.participants_max, 1, 10_000
         ),
+        reminder_before_s=_seconds(env, "REMINDER_BEFORE_S", Config.reminder_before_s),
+        calendar_feed_max=_whole(
+            env, "CALENDAR_FEED_MAX", Config.calendar_feed_max, 1, 100_000
+        ),
+        public_url=_public_url(env),
         reactor_enabled=env.bool("REACTOR_ENABLED", Config.reactor_enabled),
         reactor_detail_max_bytes=_whole(
             env, "REACTOR_DETAIL_MAX_BYTES", Config.reactor_detail_max_bytes, 2, 2**20
@@ -267,6 +275,13 @@ def _read(env: Env, *, demo: bool) -> Config:
         ),
         drain_s=_seconds(env, "DRAIN_S", Config.drain_s),
     )
+
+
+def _public_url(env: Env) -> str | None:
+    value = env.str("PUBLIC_URL", "")
+    if value and not re.fullmatch(r"https?://[^/\s?#]+/?", value):
+        raise ConfigError("PUBLIC_URL takes an address such as https://club.example.")
+    return value or None
 
 
 def _whole(env: Env, name: str, default: int, low: int, high: int) -> int:

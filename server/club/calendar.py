@@ -24,7 +24,7 @@ LONGEST = timedelta(hours=744)
 _MOST_OVERLAPS = 100
 
 _EVENT = """
-    SELECT event.id, event.title, event.description, event.location, event.starts_at,
+           event.id, event.title, event.description, event.location, event.starts_at,
            event.ends_at, event.capacity, event.visibility, event.sequence,
            event.cancelled_at IS NOT NULL AS cancelled, event.owner_id,
            (SELECT username FROM users WHERE users.id = event.owner_id) AS owner_name,
@@ -55,13 +55,13 @@ _VISIBLE = """
 """
 
 _GET = f"""
-    {_EVENT}, {_OVERLAPS}
+    SELECT {_EVENT}, {_OVERLAPS}
       FROM calendar_events AS event
      WHERE event.id = $3 AND {_VISIBLE}
 """
 
 _LIST = f"""
-    {_EVENT}, {_OVERLAPS}
+    SELECT {_EVENT}, {_OVERLAPS}
       FROM calendar_events AS event
      WHERE event.starts_at < $4 AND event.ends_at > $3
        AND event.starts_at > $3 - interval '744 hours'
@@ -117,6 +117,27 @@ _ANSWER = """
 _SEAT = """
     UPDATE participants SET waitlisted = false WHERE event_id = $1 AND user_id = ANY($2::bigint[])
 """
+
+
+# Whoever changes the event now will be done by the next look.
+_DUE = f"""
+    SELECT {_EVENT}, ARRAY[]::bigint[] AS overlaps
+      FROM calendar_events AS event
+     WHERE event.reminded_at IS NULL AND event.cancelled_at IS NULL
+       AND event.starts_at > $1 AND event.starts_at <= $2
+  ORDER BY event.starts_at, event.id
+     LIMIT 1
+       FOR NO KEY UPDATE SKIP LOCKED
+"""
+
+_COMING = """
+    SELECT user_id
+      FROM participants
+     WHERE event_id = $1 AND status IN ('accepted', 'tentative') AND NOT waitlisted
+  ORDER BY user_id
+"""
+
+_REMINDED = "UPDATE calendar_events SET reminded_at = $2 WHERE id = $1"
 
 
 class EventNotFound(ClubError):
@@ -194,6 +215,14 @@ class CalendarEvent:
             for each in self.participants
             if each.status != "declined" and each.user_id != but
         ]
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """An event that begins soon, and who comes or perhaps does."""
+
+    event: CalendarEvent
+    user_ids: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,6 +354,21 @@ async def answer(
     await tx.execute(_ANSWER, event_id, member.id, status, waits)
     event, promoted = await _promote(tx, member, await get(tx, member, event_id))
     return Changed(event, promoted=promoted)
+
+
+async def take_due(tx: Transaction, now: datetime, before: timedelta) -> Due | None:
+    """Take an event that begins within `before` and was not reminded of; None: there is none.
+
+    It is marked as reminded of, if the transaction commits; others pass it over meanwhile.
+    """
+    row = await tx.fetchrow(_DUE, now, now + before)
+    if row is None:
+        return None
+    event = _event(row)
+    # Read again: what was read with the lock may be older than the lock.
+    user_ids = [row["user_id"] for row in await tx.fetch(_COMING, event.id)]
+    tx.send(_REMINDED, event.id, now)
+    return Due(event, tuple(user_ids))
 
 
 async def _hold(tx: Transaction, member: Member, event_id: int) -> CalendarEvent:
