@@ -8,7 +8,19 @@ from events.balance import BalanceUpdated
 from events.base import COMMANDS, EVENTS, Audience, Command, Event, WrongPayload
 from events.calendar import EventCancelled, EventUpdated, InvitationNew, ParticipantUpdated
 from events.cases import CasesUpdated
+from events.chat import ChatMessage, ChatRemoved, SendChat
 from events.connection import AuthExpired, Identify, Ping, Pong, Resync, ServerDraining
+from events.dialogs import (
+    DialogJoined,
+    DialogLeft,
+    DialogTyping,
+    DialogUpdate,
+    NewMessage,
+    SendMessage,
+    Subscribe,
+    Subscribed,
+    Typing,
+)
 from events.drops import DropNew
 from events.inventory import InventoryUpdated
 from events.notifications import NotificationNew, NotificationRead
@@ -21,7 +33,13 @@ __all__ = [
     "AuthExpired",
     "BalanceUpdated",
     "CasesUpdated",
+    "ChatMessage",
+    "ChatRemoved",
     "Command",
+    "DialogJoined",
+    "DialogLeft",
+    "DialogTyping",
+    "DialogUpdate",
     "DropNew",
     "Event",
     "EventCancelled",
@@ -29,6 +47,7 @@ __all__ = [
     "Identify",
     "InventoryUpdated",
     "InvitationNew",
+    "NewMessage",
     "NotificationNew",
     "NotificationRead",
     "ParticipantUpdated",
@@ -36,6 +55,11 @@ __all__ = [
     "Pong",
     "ReactorEvent",
     "Resync",
+    "SendChat",
+    "SendMessage",
     "ServerDraining",
+    "Subscribe",
+    "Subscribed",
+    "Typing",
     "WrongPayload",
 ]

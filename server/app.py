@@ -14,7 +14,9 @@ import handlers.balance
 import handlers.calendar
 import handlers.calendar_feed
 import handlers.cases
+import handlers.chat
 import handlers.connection
+import handlers.dialogs
 import handlers.drops
 import handlers.inventory
 import handlers.me
@@ -48,7 +50,7 @@ from server.realtime.sockets import Sockets
 from server.reminders import Reminders
 from server.web import middleware, transactions
 from server.web.auth import Authenticator
-from server.web.commands import refuse_unknown
+from server.web.commands import Commands, refuse_unknown
 from server.web.lifecycle import Lifecycle, State
 from server.web.limits import RateLimits
 from server.web.pages import NODE_MODULES, add_pages
@@ -65,6 +67,8 @@ DOORS: tuple[Routes, ...] = (
     handlers.balance.routes,
     handlers.inventory.routes,
     handlers.payments.routes,
+    handlers.dialogs.routes,
+    handlers.chat.routes,
     handlers.notifications.routes,
     handlers.calendar.routes,
     handlers.calendar_feed.routes,
@@ -74,6 +78,11 @@ DOORS: tuple[Routes, ...] = (
     handlers.reactor.routes,
     handlers.admin.routes,
     handlers.system.routes,
+)
+COMMANDS: tuple[Commands, ...] = (
+    handlers.connection.commands,
+    handlers.dialogs.commands,
+    handlers.chat.commands,
 )
 REALTIME_DOORS: tuple[Routes, ...] = (handlers.sockets.routes, handlers.reactor.socket_routes)
 
@@ -160,7 +169,8 @@ def _add_doors(app: web.Application, config: Config) -> None:
     add_pages(app, demo=config.demo)
     add_bundles(app, NODE_MODULES / "socket.io-client")
     handlers.connection.bind(app)
-    handlers.connection.commands.bind(app)
+    for commands in COMMANDS:
+        commands.bind(app)
     refuse_unknown(app)
     if config.realtime_enabled:
         app[keys.SIO].attach(app)

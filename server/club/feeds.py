@@ -44,7 +44,8 @@ _NEXT_VERSION = """
 _ENTRIES = """
     SELECT uid, title, description, location, starts_at, ends_at, sequence,
            cancelled_at IS NOT NULL AS cancelled, event.created_at, event.updated_at,
-           owner.id AS owner_id, owner.username AS owner_name, own.username, status, waitlisted, answered_at
+           owner.id AS owner_id, owner.username AS owner_name, own.username, status, waitlisted,
+           answered_at
       FROM calendar_events AS event
       JOIN users AS owner ON owner.id = event.owner_id
       JOIN users AS own ON own.id = $1

@@ -10,7 +10,7 @@ from playwright.async_api import Route, expect
 
 from server.config import Config
 from tests.browser.conftest import OpensWindow
-from tests.club import Club, line
+from tests.club import Club, line, until
 
 _TOKEN_IS_OLD = """
     if (!window.name) {
@@ -18,6 +18,18 @@ _TOKEN_IS_OLD = """
         const kept = JSON.parse(localStorage.getItem("cyberhub.session"));
         localStorage.setItem("cyberhub.session", JSON.stringify({ ...kept, token: "%s" }));
     }
+"""
+
+# Everything that the kit keeps on the disk, as text.
+_KEPT = """
+    () => new Promise((resolve, reject) => {
+        const opening = indexedDB.open("cyberhub");
+        opening.onerror = () => reject(opening.error);
+        opening.onsuccess = () => {
+            const asked = opening.result.transaction("kept").objectStore("kept").getAll();
+            asked.onsuccess = () => resolve(JSON.stringify(asked.result));
+        };
+    })
 """
 
 
@@ -204,6 +216,11 @@ async def test_player_who_signs_out_leaves_nothing_behind_in_any_tab(
     await other_tab.goto("/")
     await expect(other_tab.get_by_test_id("inventory-item")).to_have_count(1)
 
+    async def kept() -> bool:
+        return player.username in await other_tab.evaluate(_KEPT)
+
+    await until(kept, "the snapshot is kept")
+
     await at_seat.press("sign-out")
 
     for page in (at_seat.page, other_tab):
@@ -211,3 +228,8 @@ async def test_player_who_signs_out_leaves_nothing_behind_in_any_tab(
         await expect(page.get_by_test_id("balance")).to_have_count(0)
         await expect(page.get_by_test_id("inventory-item")).to_have_count(0)
         assert player.username not in await page.content()
+
+    async def forgotten() -> bool:
+        return not await kept()
+
+    await until(forgotten, "the disk forgets")

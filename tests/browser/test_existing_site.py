@@ -146,7 +146,7 @@ async def test_hooks_of_the_readme_draw_what_the_kit_knows(
 ) -> None:
     section = _README.read_text().partition("## React")[2]
     hooks = re.search(r"```js\n(.*?)```", section, re.DOTALL)
-    assert hooks is not None
+    assert hooks is not None and hooks[1].count("\n") == 10
     async with Club.open(replace(config, cors_origins=(site.origin,))) as club:
         player = await club.person(balance=3, has_password=False)
         admin = await club.admin()

@@ -10,12 +10,13 @@ from dataclasses import replace
 from urllib.parse import urlsplit
 
 import pytest
+from playwright.async_api import expect
 
 from server.config import Config
 from tests.browser.conftest import OpensWindow
 from tests.browser.ear import Ear, Payer
 from tests.clients.proxy import Proxy
-from tests.club import Club
+from tests.club import PATIENCE_S, Club
 
 
 @contextlib.asynccontextmanager
@@ -91,6 +92,31 @@ async def test_page_whose_websocket_stands_and_carries_nothing_comes_back(
 
         await ear.heard(payer.balances)
         assert at_seat.loads == 1
+        await at_seat.context.close()
+
+
+async def test_page_whose_browser_knows_of_no_network_is_offline_and_comes_back_with_it(
+    club: Club, window: OpensWindow
+) -> None:
+    payer = Payer(await club.person(has_password=False))
+    async with behind(club) as (there, network):
+        at_seat = await window(who=payer.player, at=there, network_may_fail=True)
+        await at_seat.shows_link("online", "websocket")
+        ear = await Ear.at(at_seat.page)
+
+        becomes(network, {"is_cut": True})
+        await at_seat.context.set_offline(True)
+        await network.hang_up()
+        # Much sooner than a page whose browser says nothing.
+        await expect(at_seat.part("indicator")).to_have_attribute(
+            "data-state", "offline", timeout=PATIENCE_S * 1000
+        )
+        await payer.pays(2)
+        becomes(network, _GOOD)
+        await at_seat.context.set_offline(False)
+
+        await at_seat.shows_link("online", "websocket")
+        await ear.heard(payer.balances)
         await at_seat.context.close()
 
 

@@ -1,15 +1,16 @@
 """Several tabs of one browser share one connection, whoever of them comes and goes."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from server.keys import SOCKETS
 from tests.browser.conftest import OpensWindow
 from tests.browser.ear import Ear, Payer
 from tests.browser.pages import Window
-from tests.club import Club, until
+from tests.club import PATIENCE_S, Club, until
 
 # A page of plain http, as in a club's own network, has none.
 _WITHOUT_LOCKS = "Object.defineProperty(navigator, 'locks', { value: undefined });"
@@ -18,7 +19,10 @@ _WITHOUT_LOCKS = "Object.defineProperty(navigator, 'locks', { value: undefined }
 _MAY_BE_DEAF = """
     window.BroadcastChannel = class extends BroadcastChannel {
         set onmessage(listen) {
-            super.onmessage = (message) => window.isDeaf || listen(message);
+            super.onmessage = (message) => {
+                if (!window.isDeaf) listen(message);
+                else if (message.data.type === "event") window.missed = (window.missed ?? 0) + 1;
+            };
         }
     };
 """
@@ -104,6 +108,36 @@ async def test_tab_that_other_tabs_could_not_reach_reads_what_it_missed(
     await first.heard(payer.balances[2:])
     await other.evaluate("window.isDeaf = false")
     await payer.pays(2)
+
+    await ear.heard(payer.balances)
+
+
+async def test_tab_that_misses_more_while_it_reads_what_it_missed_reads_that_too(
+    club: Club, window: OpensWindow, payer: Payer
+) -> None:
+    at_seat = await window(who=payer.player)
+    await at_seat.context.add_init_script(_MAY_BE_DEAF)
+    other = await opens_tab(at_seat)
+    ear, first = await Ear.at(other), await Ear.at(at_seat.page)
+    reads = asyncio.Event()
+    goes_on = asyncio.Event()
+
+    async def reads_slowly(route: Route) -> None:
+        answer = await route.fetch()
+        reads.set()
+        await goes_on.wait()
+        await route.fulfill(response=answer)
+
+    await other.route("**/api/updates?*", reads_slowly)
+    for misses in (1, 2):
+        await other.evaluate("window.isDeaf = true")
+        await payer.pays(1)
+        await other.wait_for_function("misses => window.missed === misses", arg=misses)
+        await other.evaluate("window.isDeaf = false")
+        await payer.pays(1)
+        await asyncio.wait_for(reads.wait(), PATIENCE_S)
+    await first.heard(payer.balances)
+    goes_on.set()
 
     await ear.heard(payer.balances)
 

@@ -24,6 +24,15 @@ BLOCKS = (
     "half_silence",
 )
 
+_REFUSALS = {
+    "400": "400 Bad Request\r\nContent-Length: 0",
+    "403": "403 Forbidden\r\nContent-Length: 0",
+    # A server that is too busy, and says when to come again.
+    "busy": "503 Service Unavailable\r\nContent-Length: 0\r\nRetry-After: 2",
+    # A network that wants its guests to sign in first: its page, for whatever was asked.
+    "portal": "200 OK\r\nContent-Type: text/html",
+}
+
 _END_OF_HEAD = b"\r\n\r\n"
 
 _WEBSOCKET = re.compile(rb"^upgrade:[ \t]*websocket[ \t]*\r\n", re.IGNORECASE | re.MULTILINE)
@@ -38,9 +47,9 @@ class Proxy:
     What it carries, it cuts into pieces of so many bytes at most. `handshakes` counts those it
     has seen, so that a test can tell whether the block was met.
 
-    The network may change while it is in use: `block` as above, `refuses` for a path that is
-    answered 403, `is_cut` for no connection at all, `swallows` for WebSockets that stand and
-    carry nothing any more. What stands already is left alone, until `hang_up`. The next answer to
+    The network may change while it is in use: `block` as above, `refuses` for a path that gets the
+    `refusal`, `is_cut` for no connection at all, `swallows` for WebSockets that stand and carry
+    nothing any more. What stands already is left alone, until `hang_up`. The next answer to
     `keeps_answers_to` is kept, and the connection cut; `kept_answers` counts them.
     """
 
@@ -50,6 +59,7 @@ class Proxy:
         self.block = block
         self.piece = piece
         self.refuses: bytes | None = None
+        self.refusal = "403"
         self.is_cut = False
         self.swallows = False
         self.keeps_answers_to: bytes | None = None
@@ -76,7 +86,11 @@ class Proxy:
             await proxy._end_of(proxy._tasks)
 
     async def hang_up(self) -> None:
-        """Cut all connections that stand; new ones meet the network as it is now."""
+        """Cut all connections that stand; new ones meet the network as it is now.
+
+        Needed before a client under Node can end: `ws` waits half a minute for the answer to its
+        Close frame, and a frame that was swallowed gets none.
+        """
         tasks, self._tasks = self._tasks, []
         for task in tasks:
             task.cancel()
@@ -145,7 +159,7 @@ class _Connection:
             head = await self._from_client.readuntil(_END_OF_HEAD)
             path = self._proxy.refuses
             if path is not None and head.split(maxsplit=2)[1].startswith(path):
-                self._refuse("403")
+                self._refuse(self._proxy.refusal)
                 return
             if _WEBSOCKET.search(head):
                 self._proxy.handshakes += 1
@@ -191,12 +205,9 @@ class _Connection:
                 await self._cut(head, self._to_server)
                 await self._pass_on()
 
-    def _refuse(self, status: str) -> None:
-        reason = {"400": "Bad Request", "403": "Forbidden"}[status]
-        self._to_client.write(
-            f"HTTP/1.1 {status} {reason}\r\n"
-            "Content-Length: 0\r\nConnection: close\r\n\r\n".encode()
-        )
+    def _refuse(self, refusal: str) -> None:
+        head = f"HTTP/1.1 {_REFUSALS[refusal]}\r\nConnection: close\r\n\r\n"
+        self._to_client.write(head.encode())
 
     async def _pass_on(self) -> None:
         self._is_websocket = True

@@ -11,7 +11,7 @@ _WAYS_AROUND = ("fetch(", "XMLHttpRequest", "EventSource", "socket.io-client", "
 
 
 async def test_the_module_and_all_that_it_imports_are_served(club: Club) -> None:
-    wanted, seen = ["index.js"], set()
+    wanted, seen, packages = ["index.js"], set(), set()
     while wanted:
         path = wanted.pop()
         seen.add(path)
@@ -28,7 +28,9 @@ async def test_the_module_and_all_that_it_imports_are_served(club: Club) -> None
                     parts.append(step)
             if (found := "/".join(parts)) not in seen:
                 wanted.append(found)
+        packages |= set(re.findall(r'(?:from|import\() ?"([^."][^"]*)"', answer.body))
     assert {"index.js", "lib/client.js", "lib/doors/socket.js"} <= seen
+    assert packages == {"socket.io-client"}, "it depends on nothing else"
 
 
 @pytest.mark.parametrize(

@@ -29,9 +29,9 @@ class Refused(Exception):
 class Kit(Door):
     """A process of its own. `said` holds every line of it that is no event and no answer."""
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, *, timing: dict[str, Any] | None = None, **options: Any) -> None:
         super().__init__()
-        self._options = {"timing": TIMING} | options
+        self._options = options | {"timing": TIMING | (timing or {})}
         self._numbers = itertools.count(1)
         self._answers: dict[int, asyncio.Future[Any]] = {}
         self.said: list[dict[str, Any]] = []
@@ -106,6 +106,7 @@ class Kit(Door):
             raise
         finally:
             await self._reader
+        assert self._process.returncode == 0, "it died of an error that nobody caught"
 
 
 async def session_of(person: Person) -> dict[str, Any]:

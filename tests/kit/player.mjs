@@ -2,14 +2,15 @@
 // JSON lines. The kit's options are its argument.
 import readline from "node:readline";
 
-import { ApiError, CyberHub } from "../../clients/javascript/index.js";
+import { ApiError, CyberHub, describe } from "../../clients/javascript/index.js";
 
 const say = (line) => process.stdout.write(`${JSON.stringify({ at: Date.now(), ...line })}\n`);
 const { session, ...options } = JSON.parse(process.argv[2]);
 const client = new CyberHub(options);
 
 client.on("*", (event, data, { cursor }) => say({ event, data, cursor }));
-for (const kind of ["state", "session", "snapshot", "resync", "queue"]) {
+client.on("state", (state) => say({ state, words: describe(state) }));
+for (const kind of ["session", "snapshot", "resync", "queue"]) {
   client.on(kind, (value) => say({ [kind]: value }));
 }
 client.on("balance:updated", (data) => say({ short: data }));

@@ -87,6 +87,7 @@ async def test_page_goes_down_and_comes_back_up_and_misses_and_repeats_nothing(
 
         await teller.all_heard(page)
         assert page.count("resync") == 1
+        await network.hang_up()
 
 
 async def test_page_whose_websocket_is_swallowed_while_it_stands_comes_back(
@@ -113,6 +114,7 @@ async def test_page_whose_websocket_is_swallowed_while_it_stands_comes_back(
         await teller.tells(2)
         await teller.all_heard(page)
         assert page.count("resync") == 1
+        await network.hang_up()
 
 
 async def test_page_of_a_club_that_switches_real_time_off_and_on_only_changes_its_door(

@@ -61,6 +61,25 @@ async def test_claim_whose_answer_was_lost_is_asked_again_and_done_once(
         assert network.kept_answers == 1
 
 
+async def test_claim_that_only_the_sign_in_page_of_a_network_answered_waits(
+    club: Club, network: Proxy
+) -> None:
+    player, [prize] = await winner(club)
+    async with kit(network.url, player) as page:
+        await page.is_online("websocket")
+        await goes_away(network, page)
+        await page.do("money", CLAIM, {"inventoryId": prize}, {"queue": True})
+
+        network.refuses, network.refusal, network.is_cut = b"/", "portal", False
+        with pytest.raises(Refused) as refused:
+            await page.do("get", "/api/balance")
+        assert (refused.value.status, page.count("queue")) == (0, 0)
+        network.refuses = None
+
+        await page.says(lambda each: each.get("queue", {}).get("answer", {}).get("balance") == 75)
+        assert await player.balance() == 75
+
+
 async def test_what_is_not_to_be_queued_is_refused_when_nobody_answers(
     club: Club, network: Proxy
 ) -> None:

@@ -1,5 +1,6 @@
 """Coming back: when, and what if the log does not reach back that far."""
 
+import re
 from dataclasses import replace
 from urllib.parse import urlsplit
 
@@ -85,6 +86,66 @@ async def test_page_obeys_a_server_that_says_when_to_come_back(config: Config) -
             await page.is_online("websocket", since)
     finally:
         await page_is_open.__aexit__(None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("path", "transport"),
+    [(b"/socket.io/", "polling"), (b"/api/", "updates"), (b"/", None)],
+)
+async def test_page_that_is_told_to_retry_after_some_seconds_waits_for_as_long(
+    network: Proxy, path: bytes, transport: str | None
+) -> None:
+    async with kit(network.url, transport=transport, timing={"retry": [1, 2]}) as page:
+        await page.is_online(transport or "websocket")
+        since = len(page.said)
+        network.refuses, network.refusal = path, "busy"
+        await network.hang_up()
+        told = await page.says(
+            lambda line: line.get("state", {}).get("retryAt", 0) - line["at"] >= 1900, since
+        )
+
+        network.refuses = None
+        up = await page.says(lambda line: line.get("state", {}).get("state") == "online", since)
+        assert up["at"] - told["at"] >= 1900
+
+
+async def test_waits_double_up_to_the_longest_and_no_two_pages_wait_alike() -> None:
+    first, longest = 50, 400
+
+    async def waits() -> list[float]:
+        async with kit("http://127.0.0.1:1", timing={"retry": [first, longest]}) as page:
+
+            def found() -> list[float]:
+                states = [(line["at"], line["state"]) for line in page.said if "state" in line]
+                return [state["retryAt"] - at for at, state in states if state["retryAt"]]
+
+            await page.says(lambda _: len(found()) >= 6)
+            return found()
+
+    one, other = await waits(), await waits()
+    for waited in (one, other):
+        for n, wait in enumerate(waited):
+            assert wait <= min(longest, first * 2**n)
+    assert not set(one) & set(other)
+    # Six draws between an eighth of it and eight times as much.
+    assert max(one[3:] + other[3:]) > first
+
+
+async def test_page_says_in_words_how_it_is_connected(network: Proxy) -> None:
+    timing = {"retry": [1500, 1500], "offline": 3000}
+    async with kit(network.url, timing=timing) as page:
+        await page.says(lambda line: line.get("words") == "online via websocket")
+        since = len(page.said)
+        network.is_cut = True
+        await network.hang_up()
+
+        await page.says(
+            lambda line: bool(re.fullmatch(r"reconnecting in [12] s", line.get("words", ""))), since
+        )
+        await page.says(lambda line: line.get("words") == "offline", since)
+
+        network.is_cut = False
+        await page.says(lambda line: line.get("words", "").startswith("online"), since)
 
 
 async def test_page_hears_through_a_club_where_too_many_wait(config: Config) -> None:

@@ -6,8 +6,11 @@ from dataclasses import replace
 import pytest
 
 from server.config import Config
+from server.keys import SOCKETS
 from tests.club import PASSWORD, Club, until
+from tests.kit.conftest import through
 from tests.kit.kit import Kit, Refused, kit, session_of
+from tests.kit.teller import Teller
 
 TRANSPORTS = ["websocket", "polling", "updates"]
 
@@ -105,6 +108,35 @@ async def test_member_who_comes_with_a_token_that_ended_is_signed_out(
         await page.says(lambda line: line.get("session", {}).get("ended") is True)
         await page.is_online(transport)
         assert (await page.do("session"))["token"] is None
+
+
+async def test_token_that_comes_long_after_the_old_one_ended_leaves_no_hole(config: Config) -> None:
+    async with (
+        Club.open(replace(config, auth_grace_s=0.2)) as club,
+        through(club) as network,
+    ):
+        teller = Teller(await club.person(has_password=False))
+        session = await session_of(teller.player)
+        short = session | {"token": club.token(teller.player, seconds=3), "expiresAt": None}
+        network.refuses, network.refusal = b"/api/auth/refresh", "busy"
+        async with kit(network.url, session=short) as page:
+            await page.is_online("websocket")
+            await teller.tells(1)
+            since = len(page.said)
+            await page.hears("auth:expired")
+
+            async def over() -> bool:
+                return not any(each.who for each in club.app[SOCKETS].all())
+
+            await until(over, "the grace is over")
+            await teller.tells(2)
+            await club.tell_everybody()
+            await page.do("setSession", session)
+
+            await page.is_online("websocket", since)
+            await teller.tells(1)
+            await teller.all_heard(page)
+            assert page.count("resync") == 1
 
 
 async def test_somebody_elses_token_begins_anew_as_that_member(club: Club) -> None:

@@ -275,18 +275,25 @@ export class CyberHub {
    */
   async money(path, body, { queue = false, key = randomKey() } = {}) {
     const at = Date.now();
-    if (queue && this.#state.state !== "online") return this.#outbox.add({ path, body, key, at });
+    if (queue && this.#state.state !== "online") return this.#queue({ path, body, key, at });
     for (let attempt = 1; ; attempt++) {
       try {
         return await this.request("POST", path, { body, key });
       } catch (error) {
         if (!error.isUndecided || error.status === 429) throw error;
-        if (queue && this.#state.state !== "online") return this.#outbox.add({ path, body, key, at });
+        if (queue && this.#state.state !== "online") return this.#queue({ path, body, key, at });
         if (attempt === MONEY_ATTEMPTS) throw error;
         const ms = Math.min(error.retryAfterS * 1000 || 250 * 2 ** attempt, LONGEST_PAUSE_MS);
         await pause(ms * (0.75 + Math.random() / 2));
       }
     }
+  }
+
+  async #queue(action) {
+    const queued = await this.#outbox.add(action);
+    // The connection may have come back while it was being written.
+    if (this.#state.state === "online") this.#outbox.flush().catch(() => {});
+    return queued;
   }
 
   /** What waits for the connection. */
@@ -351,7 +358,6 @@ export class CyberHub {
   #tell(message) {
     const { event, data } = message;
     if (event === "server:draining") this.#line.holdFor(data?.reconnectInMs ?? 0);
-    if (event === "auth:expired" && this.#hub.leads) this.#renewal.now();
     this.#hub.passEvent(message);
     this.#snapshot.apply(message);
     this.#emitter.tell(message);

@@ -7,7 +7,6 @@ import { ApiError } from "./http.js";
 
 export class Follower {
   #options;
-  #last = null; // of the leader's last event
   #filling = null; // what came while a gap is being filled
   #numbers = 0;
   #waiting = new Map();
@@ -24,7 +23,7 @@ export class Follower {
     this.#options = options;
   }
 
-  /** Ask the leader where everything stands; it answers with `welcome`. */
+  /** Ask the leader where everything stands; it answers with `fresh`. */
   hello() {
     this.#options.send({ type: "hello", tab: this.#tab });
   }
@@ -33,46 +32,46 @@ export class Follower {
     return tab === undefined || tab === this.#tab;
   }
 
-  /** The leader begins at this place. */
-  begin(cursor) {
-    this.#last = cursor;
+  /** Following begins anew: a gap before it need not be filled. */
+  forget() {
     this.#filling = null;
   }
 
   /** An event as the leader sent it, with `before`, the cursor of the one before it. */
-  take({ message, before }) {
+  take(sent) {
     const { inbox } = this.#options;
-    // Not welcomed yet: what the welcome knows need not be heard.
+    // Not begun yet: what the snapshot knows need not be heard.
     if (inbox.cursor === null) return;
-    if (this.#filling) return void this.#filling.push(message);
-    if (!message.cursor) return inbox.take(message);
-    if (before && this.#last && isAfter(before, this.#last)) return this.#fill(message);
-    this.#last = message.cursor;
-    inbox.take(message);
+    if (this.#filling) this.#filling.push(sent);
+    else if (sent.before && isAfter(sent.before, inbox.cursor)) this.#fill(sent);
+    else inbox.take(sent.message);
   }
 
-  async #fill(message) {
+  async #fill(sent) {
     const { inbox, read } = this.#options;
-    const filling = (this.#filling = [message]);
+    const filling = (this.#filling = [sent]);
     try {
-      for (let behind = true; behind; ) {
+      while (isAfter(sent.before, inbox.cursor)) {
         const page = await read(inbox.cursor);
         if (this.#filling !== filling) return;
-        if (page.resync) return this.hello();
+        if (page.resync) return this.#beginAnew();
         for (const event of page.events) inbox.take(event);
         inbox.advance(page.cursor);
-        behind = isAfter(message.cursor, inbox.cursor);
       }
     } catch {
-      // The leader knows the last snapshot; from there on it is complete again.
-      if (this.#filling === filling) this.hello();
+      if (this.#filling === filling) this.#beginAnew();
       return;
     }
     this.#filling = null;
-    for (const held of filling) {
-      if (held.cursor) this.#last = held.cursor;
-      inbox.take(held);
-    }
+    // Among these there may be a gap again.
+    for (const held of filling) this.take(held);
+  }
+
+  /** The leader knows the last snapshot; from there on it is complete again. */
+  #beginAnew() {
+    this.forget();
+    this.#options.inbox.forget();
+    this.hello();
   }
 
   /** The ack of a command, by way of the leader; null if it has no socket. Raises: ApiError. */

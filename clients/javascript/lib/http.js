@@ -33,8 +33,6 @@ export const unpacked = (error) => new ApiError(...error);
 /** The codes that blame a token. */
 export const TOKEN_AT_FAULT = new Set(["unauthorized", "invalid_token", "token_expired"]);
 
-const NO_ANSWER = { success: false };
-
 /** Raises: ApiError; whatever aborted the `signal`. */
 export async function request(url, method, path, { body, token, key, timeoutMs, signal } = {}) {
   const headers = { Accept: "application/json" };
@@ -52,22 +50,24 @@ export async function request(url, method, path, { body, token, key, timeoutMs, 
       signal: signal ? AbortSignal.any([signal, deadline]) : deadline,
       cache: "no-store",
     });
-    // A proxy in front may answer with a page of its own; a cut in the middle is no answer.
-    const text = await response.text();
-    answer = parsed(text);
+    // A cut in the middle is no answer.
+    answer = parsed(await response.text());
   } catch (cause) {
     signal?.throwIfAborted();
     throw new ApiError(0, { error: String(cause) });
   }
+  // A page of its own, with which the network asks to sign in: the club was not reached.
+  if (response.ok && !answer) throw new ApiError(0, { error: "Somebody else than the club has answered." });
   if (response.ok && answer.success !== false) return answer;
-  throw new ApiError(response.status, answer, Number(response.headers.get("Retry-After")) || 0);
+  throw new ApiError(response.status, answer ?? {}, Number(response.headers.get("Retry-After")) || 0);
 }
 
+/** Null for what is no JSON. */
 function parsed(text) {
   try {
-    return JSON.parse(text) ?? NO_ANSWER;
+    return JSON.parse(text);
   } catch {
-    return NO_ANSWER;
+    return null;
   }
 }
 

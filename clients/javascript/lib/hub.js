@@ -58,6 +58,7 @@ export class Hub {
     const { line, inbox } = this.#options;
     if (this.leads) line.stop();
     inbox.forget();
+    this.#follower.forget();
     if (this.leads) line.start();
     else this.#follower.hello();
   }
@@ -147,7 +148,7 @@ export class Hub {
     else if (message.type === "snapshot") snapshot.show(message.snapshot);
     else if (message.type === "fresh" && follower.isFor(message)) {
       snapshot.show(message.snapshot);
-      follower.begin(message.cursor);
+      follower.forget();
       inbox.begin(message.cursor);
       onState(message.state);
     } else if (message.type === "answer" && follower.isFor(message)) follower.answered(message);

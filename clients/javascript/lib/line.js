@@ -6,7 +6,7 @@
 import { Backoff, pause } from "./backoff.js";
 import { SocketDoor } from "./doors/socket.js";
 import { UpdatesDoor } from "./doors/updates.js";
-import { TOKEN_AT_FAULT } from "./http.js";
+import { ApiError, TOKEN_AT_FAULT } from "./http.js";
 
 const codeOf = (error) => error?.data?.code ?? error?.code;
 
@@ -147,7 +147,9 @@ export class Line {
     // The token is judged before the next door is asked with it.
     if (TOKEN_AT_FAULT.has(codeOf(early))) return early;
     const refused = await this.#openUpdates(run);
-    return refused && !this.#door && ((await socket) ?? refused);
+    if (!refused || this.#door) return null;
+    await this.#heed(refused);
+    return socket;
   }
 
   async #openUpdates(run) {
@@ -196,7 +198,12 @@ export class Line {
         auth: () => ({ token: token() ?? undefined, after: inbox.cursor ?? undefined }),
         // Of two doors, both tell what is in the log, and the inbox takes it once. The rest has
         // no place in an order, and only the door in use is asked.
-        onEvent: (message) => (message.cursor || door === this.#door) && inbox.take(message),
+        onEvent: (message) => {
+          if (message.cursor || door === this.#door) inbox.take(message);
+          // Soon nothing of the member comes here any more, and what comes for all would move the
+          // cursor past what is missed.
+          if (message.event === "auth:expired") door.fail(new ApiError(401, { code: "token_expired" }));
+        },
         onUp: () => {
           this.#trial = null;
           this.#take(door);
@@ -289,10 +296,7 @@ export class Line {
 
   /** What a refusal says besides no: when to come again, and that the token is at fault. */
   async #heed(error) {
-    // Of the poll that Socket.IO began with, the XMLHttpRequest.
-    const header = error?.context?.getResponseHeader?.("Retry-After");
-    const retryAfterS = error?.retryAfterS || Number(header) || 0;
-    if (retryAfterS) this.holdFor(retryAfterS * 1000);
+    if (error?.retryAfterS) this.holdFor(error.retryAfterS * 1000);
     if (TOKEN_AT_FAULT.has(codeOf(error))) await this.#options.onTokenRefused();
   }
 }

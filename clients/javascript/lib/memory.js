@@ -50,8 +50,14 @@ export class Memory {
     return all.filter((key) => key.startsWith(prefix)).sort();
   }
 
-  async clear(prefix) {
-    for (const key of await this.keys(prefix)) await this.delete(key);
+  /** Forget what begins so, also what is only about to be written. */
+  clear(prefix) {
+    for (const [key, writing] of this.#writing) if (key.startsWith(prefix)) writing.next = null;
+    return this.#do(
+      "readwrite",
+      (store) => store.delete(IDBKeyRange.bound(prefix, `${prefix}\uffff`)),
+      () => [...this.#plain.keys()].filter((key) => key.startsWith(prefix)).forEach((key) => this.#plain.delete(key)),
+    );
   }
 
   async #do(mode, operate, plain) {

@@ -8,6 +8,7 @@ export class Outbox {
   #options;
   #timer;
   #flushing = null;
+  #again = false;
   #last = 0;
 
   /**
@@ -50,15 +51,23 @@ export class Outbox {
     return all.filter(({ entry }) => entry && entry.userId === userId);
   }
 
-  /** Send what waits. */
+  /** Send what waits: a call while it is being sent makes it look again afterwards. */
   flush() {
-    this.#flushing ??= this.#locked(() => this.#send()).finally(() => (this.#flushing = null));
+    this.#again = true;
+    this.#flushing ??= this.#locked(() => this.#sendAll()).finally(() => (this.#flushing = null));
     return this.#flushing;
   }
 
   #locked(work) {
     const locks = globalThis.navigator?.locks;
     return locks ? locks.request(this.#options.name, work) : work();
+  }
+
+  async #sendAll() {
+    while (this.#again) {
+      this.#again = false;
+      await this.#send();
+    }
   }
 
   async #send() {

@@ -65,7 +65,13 @@ export class SocketDoor {
       clearTimeout(this.#timer);
       this.#options.onUp(this);
     });
-    socket.on("connect_error", (error) => this.#fail(error));
+    socket.on("connect_error", (error) => {
+      // To be read at once: Engine.IO aborts its XMLHttpRequest after this, and the header is gone.
+      // Under Node one that nobody answered throws when it is asked for a header.
+      const { context } = error;
+      const retryAfter = context?.status ? context.getResponseHeader("Retry-After") : null;
+      this.#fail(Object.assign(error, { retryAfterS: Number(retryAfter) || 0 }));
+    });
     socket.on("disconnect", (reason) => this.#fail(new Error(reason)));
     // Durable events end with their cursor, a string; a payload never is one.
     socket.onAny((event, ...args) => {
