@@ -294,6 +294,8 @@ class Time(fields.Field[datetime]):
     default_error_messages = {"invalid": "Must be an ISO 8601 time with a zone."}
 
     def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
+        if value is None and self.allow_none:
+            return None
         if not isinstance(value, datetime) or value.tzinfo is None:
             raise ValidationError(f"{attr}: {value!r} is not an aware time.")
         return iso(value)
