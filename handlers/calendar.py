@@ -22,8 +22,9 @@ from server.club.accounts import UserNotFound
 from server.club.calendar import CalendarEvent, Changed, Draft, Participant
 from server.club.notifications import Notice
 from server.db import Transaction
-from server.errors import Invalid
-from server.keys import CONFIG, DB, SIO
+from server.errors import Invalid, TooManyRequests
+from server.identity import Member
+from server.keys import CONFIG, DB, LIMITS, SIO
 from server.telling import notify
 from server.web.auth import require_member
 from server.web.body import query, read
@@ -151,15 +152,16 @@ async def get_event(request: web.Request) -> web.Response:
     body=EventBody,
     answer=EventAnswer,
     status=201,
-    errors=(calendar.BadTimes, UserNotFound, calendar.EventCrowded),
+    errors=(calendar.BadTimes, UserNotFound, calendar.EventCrowded, TooManyRequests),
     tells=(EventUpdated, InvitationNew, NotificationNew),
 )
 async def create_event(request: web.Request) -> web.Response:
     """Add an event; its maker owns it, and takes a seat only by accepting."""
+    member = _require_pace(request)
     draft, invite = await _read_event(request)
     async with transaction(request) as tx:
         done = await calendar.create(
-            tx, require_member(request), draft, invite, most=_most(request)
+            tx, member, draft, invite, most=_most(request)
         )
         await _tell(request, tx, done)
     return success(request, event=done.event)
@@ -176,16 +178,18 @@ async def create_event(request: web.Request) -> web.Response:
         calendar.BadTimes,
         UserNotFound,
         calendar.EventCrowded,
+        TooManyRequests,
     ),
     tells=(EventUpdated, InvitationNew, ParticipantUpdated, NotificationNew),
 )
 async def change_event(request: web.Request) -> web.Response:
     """Change an event as a whole: its owner, or staff."""
+    member = _require_pace(request)
     draft, invite = await _read_event(request)
     async with transaction(request) as tx:
         done = await calendar.change(
             tx,
-            require_member(request),
+            member,
             path_id(request),
             draft,
             invite,
@@ -225,15 +229,17 @@ async def cancel_event(request: web.Request) -> web.Response:
         calendar.EventCancelled,
         UserNotFound,
         calendar.EventCrowded,
+        TooManyRequests,
     ),
     tells=(InvitationNew, EventUpdated, NotificationNew),
 )
 async def invite_to_event(request: web.Request) -> web.Response:
     """Invite members: the event's owner, or staff."""
+    member = _require_pace(request)
     body = await read(request, InvitationsBody)
     async with transaction(request) as tx:
         done = await calendar.invite(
-            tx, require_member(request), path_id(request), body["user_ids"], most=_most(request)
+            tx, member, path_id(request), body["user_ids"], most=_most(request)
         )
         await _tell(request, tx, done)
     return success(request, participants=done.event.participants)
@@ -244,12 +250,17 @@ async def invite_to_event(request: web.Request) -> web.Response:
     who=MEMBER,
     body=AnswerBody,
     answer=ParticipantAnswer,
-    errors=(calendar.EventNotFound, calendar.EventCancelled, calendar.EventCrowded),
+    errors=(
+        calendar.EventNotFound,
+        calendar.EventCancelled,
+        calendar.EventCrowded,
+        TooManyRequests,
+    ),
     tells=(ParticipantUpdated, NotificationNew),
 )
 async def answer_event(request: web.Request) -> web.Response:
     """Say whether one comes; `waitlisted`: no seat is free, and one waits for it."""
-    member = require_member(request)
+    member = _require_pace(request)
     body = await read(request, AnswerBody)
     async with transaction(request) as tx:
         done = await calendar.answer(
@@ -262,6 +273,17 @@ async def answer_event(request: web.Request) -> web.Response:
             promoted = [each.user_id for each in done.promoted]
             await notify(request.app, tx, _notices("promoted", done.event, promoted))
     return success(request, participant=own, waitlisted=own.waitlisted)
+
+
+def _require_pace(request: web.Request) -> Member:
+    """The member who asks, if not too often: what is done here is told to many.
+
+    Raises: TooManyRequests.
+    """
+    member = require_member(request)
+    if not member.is_staff:
+        request.app[LIMITS].calendar.take(member.id)
+    return member
 
 
 async def _read_event(request: web.Request) -> tuple[Draft, list[int]]:

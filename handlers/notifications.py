@@ -35,11 +35,11 @@ class NotificationsAnswer(Schema):
     cursor = fields.String(required=True)
 
 
-class ReadBody(Schema):
+class ReadNotifications(Schema):
     up_to = Id(required=True)
 
 
-class ReadAnswer(Schema):
+class NotificationsRead(Schema):
     up_to = Count(required=True)
     unread = Count(required=True)
 
@@ -91,14 +91,14 @@ async def list_notifications(request: web.Request) -> web.Response:
 @routes.post(
     "/api/notifications/read",
     who=MEMBER,
-    body=ReadBody,
-    answer=ReadAnswer,
+    body=ReadNotifications,
+    answer=NotificationsRead,
     tells=(NotificationRead,),
 )
 async def read_notifications(request: web.Request) -> web.Response:
     """Take everything up to an id as read; there is no way back."""
     member = require_member(request)
-    body = await read(request, ReadBody)
+    body = await read(request, ReadNotifications)
     async with transaction(request) as tx:
         now = await notifications.read(tx, member.id, **body)
         if now.moved:

@@ -137,6 +137,8 @@ class Config:
     stream_message_max_bytes: int = 64 * 1024
     notifications_max: int = 1000
     participants_max: int = 200
+    calendar_per_minute: float = 20.0
+    calendar_burst: int = 60
     reminder_before_s: float = 1800.0
     calendar_feed_max: int = 1000
     public_url: str | None = None
@@ -287,6 +289,10 @@ def _read(env: Env, *, demo: bool) -> Config:
         participants_max=_whole(
             env, "PARTICIPANTS_MAX", Config.participants_max, 1, 10_000
         ),
+        calendar_per_minute=_number(
+            env, "CALENDAR_PER_MINUTE", Config.calendar_per_minute, 1e6
+        ),
+        calendar_burst=_whole(env, "CALENDAR_BURST", Config.calendar_burst, 1, 1_000_000),
         reminder_before_s=_seconds(env, "REMINDER_BEFORE_S", Config.reminder_before_s),
         calendar_feed_max=_whole(
             env, "CALENDAR_FEED_MAX", Config.calendar_feed_max, 1, 100_000

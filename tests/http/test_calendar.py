@@ -14,6 +14,7 @@ from tests.http.conftest import somebody_waits
 from tests.notices import noted
 
 MOST = 5
+BURST = 20
 
 ACCEPTED, WAITING = ("accepted", False), ("accepted", True)
 ASKED, DECLINED, TENTATIVE = ("needs-action", False), ("declined", False), ("tentative", False)
@@ -21,7 +22,13 @@ ASKED, DECLINED, TENTATIVE = ("needs-action", False), ("declined", False), ("ten
 
 @pytest.fixture(scope="module")
 def config(dsn: str, tmp_path_factory: pytest.TempPathFactory) -> Config:
-    return make_config(dsn, tmp_path_factory.mktemp("var"), participants_max=MOST)
+    return make_config(
+        dsn,
+        tmp_path_factory.mktemp("var"),
+        participants_max=MOST,
+        calendar_burst=BURST,
+        calendar_per_minute=1.0,
+    )
 
 
 @pytest.fixture
@@ -269,6 +276,23 @@ async def test_event_takes_no_more_people_than_the_bound(club: Club, owner: Pers
     invited = await owner.post(f"/api/events/{made['id']}/invitations", {"userIds": [late.id]})
     for answer in (invited, await answers(late, made, "accepted")):
         assert (answer.status, answer["code"]) == (400, "event_crowded")
+
+
+async def test_member_who_invites_without_end_is_slowed_down_and_staff_are_not(
+    club: Club, guest: Person
+) -> None:
+    """Lists of notifications are bounded: nobody may push out what stands in another's."""
+    eager = await club.person(has_password=False)
+    staff = await club.person(role="staff", has_password=False)
+
+    async def most_of(person: Person) -> list[Any]:
+        bodies = [event(invite=[guest.id]) for _ in range(BURST + 1)]
+        return [await person.post("/api/events", body) for body in bodies]
+
+    made = await most_of(eager)
+    assert [answer.status for answer in made] == [201] * BURST + [429]
+    assert int(made[-1].headers["Retry-After"]) >= 1
+    assert [answer.status for answer in await most_of(staff)] == [201] * (BURST + 1)
 
 
 # --- answers and seats -----------------------------------------------------------------------
