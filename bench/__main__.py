@@ -7,12 +7,12 @@ from pathlib import Path
 
 import uvloop
 
-from bench import openings
+from bench import delivery, openings, returning
 from bench.engine import run as engine
 from bench.engine.children import PEERS, BenchError
 
 _REPORT = Path(__file__).parent.parent / "docs" / "benchmarks.md"
-_PARTS = ("engine", "club")
+_PARTS = ("engine", "club", "delivery", "returning")
 
 
 def _write(part: str, text: str) -> None:
@@ -20,8 +20,8 @@ def _write(part: str, text: str) -> None:
     found = re.findall(r"<!-- (\w+) -->\n(.*?)(?=<!-- |\Z)", _REPORT.read_text(), re.DOTALL)
     parts = dict(found) | {part: text + "\n"}
     _REPORT.write_text(
-        "# Benchmarks\n\nMade by `make bench`; `python -m bench engine` and `python -m bench club` "
-        "renew one part.\n\n"
+        "# Benchmarks\n\nMade by `make bench`; `python -m bench engine` (or `club`, `delivery`, "
+        "`returning`) renews one part.\n\n"
         + "".join(f"<!-- {name} -->\n{parts[name]}" for name in _PARTS if name in parts).rstrip()
         + "\n"
     )
@@ -30,7 +30,7 @@ def _write(part: str, text: str) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("part", nargs="?", choices=_PARTS, help="one part only")
-    parser.add_argument("--rounds", type=int, default=5, help="of the club's openings")
+    parser.add_argument("--rounds", type=int, default=5, help="of the club and of delivery")
     parser.add_argument("--seconds", type=float, default=10.0, help="of a round")
     parser.add_argument(
         "--quick", action="store_true", help="engine: 1,000 sockets, one run, nothing written"
@@ -50,12 +50,21 @@ def main() -> None:
         if not arguments.quick:
             _write("engine", text)
         print(text)
-    if arguments.part in (None, "club") and not arguments.quick:
-        text = uvloop.run(
-            openings.measure(rounds=arguments.rounds, seconds=arguments.seconds)
-        )
-        _write("club", text)
-        print(text)
+    if arguments.quick:
+        return
+    spent = {"rounds": arguments.rounds, "seconds": arguments.seconds}
+    for part, measured in (
+        ("club", lambda: openings.measure(**spent)),
+        ("delivery", lambda: delivery.measure(**spent)),
+        ("returning", returning.measure),
+    ):
+        if arguments.part in (None, part):
+            try:
+                text = uvloop.run(measured())
+            except BenchError as error:
+                sys.exit(f"bench: {error}")
+            _write(part, text)
+            print(text)
 
 
 main()

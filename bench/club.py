@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +26,11 @@ from server.web.tokens import Tokens
 SECRET = "the benchmark's secret, which is long enough"
 _TICKS = os.sysconf("SC_CLK_TCK")
 _MILLION_MINOR = 100_000_000
+
+
+def say(text: str) -> None:
+    """Progress, for who waits."""
+    print(text, file=sys.stderr, flush=True)
 
 
 @dataclass
@@ -44,6 +49,8 @@ class RunningClub:
     postgres: EmbeddedPostgres
     members: list[Member]
     case_id: int
+    #: Each may move others' money a few transactions at a time.
+    admins: list[Member]
 
     def server_cpu_s(self) -> float:
         """CPU seconds that the server's process has used."""
@@ -66,14 +73,16 @@ def _cpu_s(pid: int) -> float:
 
 
 @contextlib.asynccontextmanager
-async def running_club(*, durable: bool, members: int) -> AsyncIterator[RunningClub]:
-    """Start everything, and end it."""
+async def running_club(
+    *, durable: bool, members: int, admins: int = 0, settings: Mapping[str, str] = {}
+) -> AsyncIterator[RunningClub]:
+    """Start everything, and end it; `settings` are PostgreSQL's."""
     with tempfile.TemporaryDirectory(prefix="cyberhub-bench-") as folder:
-        postgres = EmbeddedPostgres(Path(folder) / "postgres", durable=durable)
+        postgres = EmbeddedPostgres(Path(folder) / "postgres", durable=durable, settings=settings)
         postgres.start()
         try:
             await asyncio.to_thread(migrate.upgrade, postgres.dsn())
-            people, case_id = await _populate(postgres.dsn(), members)
+            people, case_id = await _populate(postgres.dsn(), members, admins)
             with socket.create_server(("127.0.0.1", 0)) as free:
                 port = free.getsockname()[1]
             process = subprocess.Popen(
@@ -90,7 +99,9 @@ async def running_club(*, durable: bool, members: int) -> AsyncIterator[RunningC
             )
             try:
                 _wait_until_ready(port)
-                yield RunningClub("127.0.0.1", port, process, postgres, people, case_id)
+                yield RunningClub(
+                    "127.0.0.1", port, process, postgres, people[admins:], case_id, people[:admins]
+                )
             finally:
                 process.send_signal(signal.SIGTERM)
                 process.wait(10)
@@ -98,15 +109,16 @@ async def running_club(*, durable: bool, members: int) -> AsyncIterator[RunningC
             postgres.stop()
 
 
-async def _populate(dsn: str, count: int) -> tuple[list[Member], int]:
+async def _populate(dsn: str, count: int, admins: int) -> tuple[list[Member], int]:
     db = Database(dsn, pool_size=2)
     log = EventLog(db)
     await db.open()
     tokens = Tokens(Config(jwt_secret=SECRET, providers=(Provider("bench", (SECRET,)),)))
     members = []
     async with db.transaction() as tx:
-        for number in range(count):
-            member = await accounts.register(tx, f"bench-{number}", None)
+        for number in range(admins + count):
+            role = "admin" if number < admins else "member"
+            member = await accounts.register(tx, f"bench-{number}", None, role=role)
             after = await ledger.post(tx, member.id, _MILLION_MINOR, "deposit", "bench")
             log.append(tx, BalanceUpdated(member.id, after))
             members.append(Member(member.id, tokens.issue(member.id)[0]))

@@ -4,20 +4,15 @@ import asyncio
 import os
 import platform
 import statistics
-import sys
 import time
 from typing import Any
 
-from bench.club import RunningClub, running_club
+from bench.club import RunningClub, running_club, say
 from bench.engine.children import Load, compile_load
 
 _CONNECTIONS = 32
 # Sockets of members, who hear of their own openings besides; the others are visitors.
 _OWN_SOCKETS = 10
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
 
 
 def _members(club: RunningClub, count: int) -> Load:
@@ -41,7 +36,7 @@ def _openings(club: RunningClub, durable: bool, rounds: int, seconds: float) -> 
         postgres_us.append((club.postgres_cpu_s() - postgres) / count * 1e6)
         load_us.append((after["cpu"] - before["cpu"]) / count * 1e6)
         before = after
-        _say(f"  round {number + 1}: {rates[-1]:.0f} openings a second")
+        say(f"  round {number + 1}: {rates[-1]:.0f} openings a second")
     load.stop()
     return (
         f"| {'on' if durable else 'off'} | {statistics.median(rates):.0f} "
@@ -62,7 +57,7 @@ def _settled(load: Load) -> dict[str, Any]:
 
 def _latency(club: RunningClub, clients: int, per_second: int, seconds: float) -> str:
     load = Load(club, "127.0.0.2", 1000)
-    _say(f"  connecting {clients} sockets …")
+    say(f"  connecting {clients} sockets …")
     load.ask(f"open {clients - _OWN_SOCKETS} 20")
     for number, member in enumerate(club.members[:_CONNECTIONS]):
         load.ask(f"member {member.token}")
@@ -72,7 +67,7 @@ def _latency(club: RunningClub, clients: int, per_second: int, seconds: float) -
     _settled(load)
     load.ask("reset")
     before = load.ask("status")
-    _say(f"  {per_second} openings a second for {seconds:g} s …")
+    say(f"  {per_second} openings a second for {seconds:g} s …")
     after = load.ask(f"cases {club.case_id} {seconds * 1000:.0f} {per_second}")
     opened = after["posts"] - before["posts"]
     after = _settled(load)
@@ -100,7 +95,7 @@ async def measure(*, rounds: int, seconds: float) -> str:
         "|---|---|---|---|---|",
     ]
     for durable in (False, True):
-        _say(f"openings, fsync {'on' if durable else 'off'}")
+        say(f"openings, fsync {'on' if durable else 'off'}")
         async with running_club(durable=durable, members=_CONNECTIONS) as club:
             lines.append(await asyncio.to_thread(_openings, club, durable, rounds, seconds))
     lines += [
@@ -114,7 +109,7 @@ async def measure(*, rounds: int, seconds: float) -> str:
         "|---|---|---|---|---|---|",
     ]
     for clients, rate in ((10, 100), (100, 100), (1000, 20), (1000, 100)):
-        _say(f"commit to client, {clients} sockets")
+        say(f"commit to client, {clients} sockets")
         async with running_club(durable=True, members=_CONNECTIONS) as club:
             lines.append(await asyncio.to_thread(_latency, club, clients, rate, seconds))
     return "\n".join(lines) + "\n"

@@ -7,7 +7,19 @@ made from these classes.
 from events.balance import BalanceUpdated
 from events.base import COMMANDS, EVENTS, Audience, Command, Event, WrongPayload
 from events.cases import CasesUpdated
+from events.chat import ChatMessage, ChatRemoved, SendChat
 from events.connection import AuthExpired, Identify, Ping, Pong, Resync, ServerDraining
+from events.dialogs import (
+    DialogJoined,
+    DialogLeft,
+    DialogTyping,
+    DialogUpdate,
+    NewMessage,
+    SendMessage,
+    Subscribe,
+    Subscribed,
+    Typing,
+)
 from events.drops import DropNew
 from events.inventory import InventoryUpdated
 from events.reactor import ReactorEvent
@@ -19,15 +31,27 @@ __all__ = [
     "AuthExpired",
     "BalanceUpdated",
     "CasesUpdated",
+    "ChatMessage",
+    "ChatRemoved",
     "Command",
+    "DialogJoined",
+    "DialogLeft",
+    "DialogTyping",
+    "DialogUpdate",
     "DropNew",
     "Event",
     "Identify",
     "InventoryUpdated",
+    "NewMessage",
     "Ping",
     "Pong",
     "ReactorEvent",
     "Resync",
+    "SendChat",
+    "SendMessage",
     "ServerDraining",
+    "Subscribe",
+    "Subscribed",
+    "Typing",
     "WrongPayload",
 ]

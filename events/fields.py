@@ -273,6 +273,21 @@ class Name(Text):
         return text
 
 
+class Prose(Text):
+    """Text of one or more lines that is not blank."""
+
+    def __init__(self, *, max: int, **kwargs: Any) -> None:
+        super().__init__(max=max, lines=True, **kwargs)
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+    ) -> str:
+        text = super()._deserialize(value, attr, data, **kwargs)
+        if not text.strip():
+            raise ValidationError("Must not be blank.")
+        return text
+
+
 class Time(fields.Field[datetime]):
     """An aware time; on the wire ISO 8601 in UTC with `Z` and milliseconds."""
 

@@ -2,9 +2,13 @@
 
 from marshmallow import fields
 
-from events.fields import Balance, Choice, Id, Money, Schema, Text, Time
+from events.fields import Balance, Choice, Count, Id, Money, Prose, Schema, Text, Time
+
+# Whatever the settings allow, no text is longer: it travels in events.
+MAX_TEXT = 16_000
 
 ROLES = ("member", "staff", "admin", "service")
+DIALOG_STATUSES = ("open", "pending", "resolved")
 INVENTORY_STATUSES = ("won", "claimed", "issued", "cancelled")
 RARITIES = ("common", "uncommon", "rare", "epic", "legendary")
 
@@ -27,6 +31,13 @@ class CaseRef(Schema):
     image = Text(max=500, required=True)
 
 
+class NameView(Schema):
+    """A member, as others see one."""
+
+    id = Id(required=True)
+    username = Text(max=200, required=True)
+
+
 class DropView(Schema):
     """Somebody won something; the member's name is masked."""
 
@@ -45,6 +56,48 @@ class InventoryItemView(Schema):
     case = fields.Nested(CaseRef, required=True)
     status = Choice(*INVENTORY_STATUSES, required=True)
     won_at = Time(required=True)
+
+
+class PersonView(Schema):
+    """Somebody in a dialog."""
+
+    id = Id(required=True)
+    username = Text(max=200, required=True)
+    role = Choice(*ROLES, required=True)
+
+
+class MessageView(Schema):
+    """A message of a dialog; `internal` ones are notes that only staff see."""
+
+    id = Id(required=True)
+    dialog_id = Id(required=True)
+    sender = fields.Nested(PersonView, required=True)
+    text = Prose(max=MAX_TEXT, required=True)
+    local_id = Text(max=64, required=True, allow_none=True)
+    internal = fields.Boolean(required=True)
+    at = Time(required=True)
+
+
+class DialogView(Schema):
+    """An entry of somebody's dialogs: `lastMessage` and `unread` are the reader's own."""
+
+    id = Id(required=True)
+    subject = Text(max=MAX_TEXT, required=True)
+    status = Choice(*DIALOG_STATUSES, required=True)
+    assignee = fields.Nested(PersonView, required=True, allow_none=True)
+    members = fields.List(fields.Nested(PersonView), required=True)
+    last_message = fields.Nested(MessageView, required=True)
+    unread = Count(required=True)
+    updated_at = Time(required=True)
+
+
+class ChatMessageView(Schema):
+    """A message of the club's chat."""
+
+    id = Id(required=True)
+    user = fields.Nested(NameView, required=True)
+    text = Text(max=MAX_TEXT, required=True)
+    at = Time(required=True)
 
 
 class UserView(Schema):

@@ -4,8 +4,8 @@ from aiohttp import web
 from marshmallow import fields, validate
 
 from events import BalanceUpdated, InventoryUpdated
-from events.fields import Balance, Choice, Id, Schema, Text
-from events.views import INVENTORY_STATUSES, InventoryItemView
+from events.fields import Balance, Choice, Id, Schema
+from events.views import INVENTORY_STATUSES, InventoryItemView, NameView
 from server.club import inventory
 from server.errors import ClubError
 from server.keys import DB, SIO
@@ -41,13 +41,8 @@ class InventoryItemAnswer(Schema):
     item = fields.Nested(InventoryItemView, required=True)
 
 
-class OwnerView(Schema):
-    id = Id(required=True)
-    username = Text(max=64, required=True)
-
-
 class OwnedItemAnswer(InventoryItemAnswer):
-    user = fields.Nested(OwnerView, required=True)
+    user = fields.Nested(NameView, required=True)
 
 
 class ClaimedAnswer(Schema):

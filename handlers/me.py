@@ -9,7 +9,7 @@ from events.fields import Balance, Schema
 from events.views import InventoryItemView, UserView
 from server.club import accounts, inventory
 from server.errors import InvalidToken, Unavailable
-from server.identity import Member
+from server.identity import Member, user_room
 from server.keys import CONFIG, DB, EVENT_LOG
 from server.web.auth import require_member
 from server.web.paging import MAX_LIMIT
@@ -57,7 +57,7 @@ async def _snapshot(request: web.Request, member: Member) -> web.Response | None
     """The answer, or None when the moment shows a change whose event has no position yet."""
     log = request.app[EVENT_LOG]
     async with request.app[DB].snapshot() as moment:
-        if await log.unnumbered_for(moment, member.rooms()):
+        if await log.unnumbered_for(moment, [user_room(member.id)]):
             return None
         now = await accounts.find(moment, member.id)
         if now is None:

@@ -1,20 +1,21 @@
 """`/ws/stream` and `/ws`: the same events over WebSockets without Socket.IO."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import structlog
 from aiohttp import web
 from marshmallow import fields
 
-from events.fields import Id, IdOrText, Schema
+from events import Subscribe, Subscribed
+from events.fields import IdOrText, Schema
+from server.club import dialogs
 from server.engine import Rate
 from server.errors import ClubError, Forbidden, NotYourself, Unauthorized
-from server.identity import SignedIn
-from server.keys import ADDRESS, CONFIG, FEEDS, SIO
+from server.identity import Member, SignedIn
+from server.keys import ADDRESS, CONFIG, DB, FEEDS, SIO
 from server.realtime import wire
 from server.realtime.cursor import Cursor
-from server.realtime.feed import Feed
 from server.realtime.feeds import WS, WS_STREAM
 from server.realtime.plain_socket import Answer, PlainSocket, UnknownType
 from server.web.auth import signed_in_to_stream
@@ -46,17 +47,13 @@ class SocketQuery(StreamQuery):
     user_id = IdOrText(required=True)
 
 
-class Subscribe(Schema):
-    dialog_ids = fields.List(Id(), load_default=None, allow_none=True)
-
-
 @routes.get("/ws/stream", who=ANYONE, query=StreamQuery, hidden=True)
 async def stream(request: web.Request) -> web.StreamResponse:
     """Everything that somebody hears, as `{type, detail, cursor}`."""
     _check_origin(request)
     asked = await query(request, StreamQuery)
     who = await signed_in_to_stream(request)
-    return await _serve(request, WS_STREAM, asked["after"], who, "welcome", lambda feed: _pong)
+    return await _serve(request, WS_STREAM, asked["after"], who, "welcome", _pong)
 
 
 @routes.get("/ws", who=ANYONE, query=SocketQuery, hidden=True)
@@ -69,7 +66,8 @@ async def socket(request: web.Request) -> web.StreamResponse:
         raise Unauthorized()
     if who.member.id != asked["user_id"]:
         raise NotYourself()
-    return await _serve(request, WS, asked["after"], who, "connected", _subscriber)
+    answer = _subscriber(request.app, who.member)
+    return await _serve(request, WS, asked["after"], who, "connected", answer)
 
 
 def _check_origin(request: web.Request) -> None:
@@ -83,7 +81,7 @@ async def _serve(
     after: str | None,
     who: SignedIn | None,
     hello: str,
-    answers: Callable[[Feed], Answer],
+    answer: Answer,
 ) -> web.StreamResponse:
     config, address = request.app[CONFIG], request[ADDRESS]
     response = web.WebSocketResponse(
@@ -111,13 +109,13 @@ async def _serve(
         detail = {"userId": who and who.member.id}
         greeting = wire.greeting(hello, detail, feed.began)
         await client.serve(
-            feed, greeting, first, answers(feed), heartbeat_s=config.stream_heartbeat_s
+            feed, greeting, first, answer, heartbeat_s=config.stream_heartbeat_s
         )
         log.info("stream closed", door=door, member=detail["userId"], reason=feed.ended)
     return response
 
 
-def _pong(type_: str, said: Mapping[str, Any]) -> bytes | None:
+async def _pong(type_: str, said: Mapping[str, Any]) -> bytes | None:
     if type_ == "ping":
         return wire.PONG
     if type_ == "pong":
@@ -126,12 +124,13 @@ def _pong(type_: str, said: Mapping[str, Any]) -> bytes | None:
     raise UnknownType()
 
 
-def _subscriber(feed: Feed) -> Answer:
-    def answer(type_: str, said: Mapping[str, Any]) -> bytes | None:
-        if type_ != "subscribe":
-            return _pong(type_, said)
-        asked = load(Subscribe, said)["dialog_ids"]
-        heard = [each for each in feed.dialogs() if asked is None or each in asked]
-        return wire.greeting("subscribed", {"dialogIds": heard})
+def _subscriber(app: web.Application, member: Member) -> Answer:
+    async def answer(type_: str, said: Mapping[str, Any]) -> bytes | None:
+        if type_ != Subscribe.name:
+            return await _pong(type_, said)
+        asked = load(Subscribe.Payload, said)["dialog_ids"]
+        async with app[DB].connection() as connection:
+            heard = await dialogs.heard(connection, member, asked)
+        return wire.greeting(Subscribed.name, {"dialogIds": heard})
 
     return answer

@@ -12,7 +12,9 @@ import handlers.admin
 import handlers.auth
 import handlers.balance
 import handlers.cases
+import handlers.chat
 import handlers.connection
+import handlers.dialogs
 import handlers.drops
 import handlers.inventory
 import handlers.me
@@ -43,7 +45,7 @@ from server.realtime.sio import ClubSio
 from server.realtime.sockets import Sockets
 from server.web import middleware, transactions
 from server.web.auth import Authenticator
-from server.web.commands import refuse_unknown
+from server.web.commands import Commands, refuse_unknown
 from server.web.lifecycle import Lifecycle, State
 from server.web.limits import RateLimits
 from server.web.pages import NODE_MODULES, add_pages
@@ -60,12 +62,19 @@ DOORS: tuple[Routes, ...] = (
     handlers.balance.routes,
     handlers.inventory.routes,
     handlers.payments.routes,
+    handlers.dialogs.routes,
+    handlers.chat.routes,
     handlers.drops.routes,
     handlers.updates.routes,
     handlers.stream.routes,
     handlers.reactor.routes,
     handlers.admin.routes,
     handlers.system.routes,
+)
+COMMANDS: tuple[Commands, ...] = (
+    handlers.connection.commands,
+    handlers.dialogs.commands,
+    handlers.chat.commands,
 )
 REALTIME_DOORS: tuple[Routes, ...] = (handlers.sockets.routes, handlers.reactor.socket_routes)
 
@@ -150,7 +159,8 @@ def _add_doors(app: web.Application, config: Config) -> None:
     add_pages(app, demo=config.demo)
     add_bundles(app, NODE_MODULES / "socket.io-client")
     handlers.connection.bind(app)
-    handlers.connection.commands.bind(app)
+    for commands in COMMANDS:
+        commands.bind(app)
     refuse_unknown(app)
     if config.realtime_enabled:
         app[keys.SIO].attach(app)

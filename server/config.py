@@ -19,6 +19,9 @@ TRANSPORTS = ("websocket", "polling")
 # RFC 7518 §3.2: a key of HS256 has at least the size of the hash output.
 MIN_SECRET_BYTES = 32
 
+# No text of a member is longer, whatever the settings say: events.views has the same bound.
+MAX_TEXT = 16_000
+
 Network = IPv4Network | IPv6Network
 
 
@@ -89,6 +92,17 @@ class Config:
     issuers: tuple[Issuer, ...] = ()
     currency: str = "RUB"
     pay_url: str | None = None
+    dialog_members_max: int = 50
+    dialogs_per_member: int = 1000
+    dialog_subject_max: int = 200
+    dialog_text_max: int = 4000
+    messages_per_minute: float = 120.0
+    messages_burst: int = 30
+    typing_per_minute: float = 60.0
+    typing_burst: int = 10
+    chat_text_max: int = 500
+    chat_per_minute: float = 10.0
+    chat_burst: int = 5
     realtime_enabled: bool = True
     transports: tuple[str, ...] = TRANSPORTS
     cors_origins: tuple[str, ...] = ()
@@ -193,6 +207,23 @@ def _read(env: Env, *, demo: bool) -> Config:
         issuers=issuers,
         currency=_matching(env, "CURRENCY", Config.currency, "[A-Z]{3}"),
         pay_url=env.str("PAY_URL", "") or None,
+        dialog_members_max=_whole(env, "DIALOG_MEMBERS_MAX", Config.dialog_members_max, 2, 1000),
+        dialogs_per_member=_whole(
+            env, "DIALOGS_PER_MEMBER", Config.dialogs_per_member, 1, 100_000
+        ),
+        dialog_subject_max=_whole(
+            env, "DIALOG_SUBJECT_MAX", Config.dialog_subject_max, 1, MAX_TEXT
+        ),
+        dialog_text_max=_whole(env, "DIALOG_TEXT_MAX", Config.dialog_text_max, 1, MAX_TEXT),
+        messages_per_minute=_number(
+            env, "MESSAGES_PER_MINUTE", Config.messages_per_minute, 1e6
+        ),
+        messages_burst=_whole(env, "MESSAGES_BURST", Config.messages_burst, 1, 1_000_000),
+        typing_per_minute=_number(env, "TYPING_PER_MINUTE", Config.typing_per_minute, 1e6),
+        typing_burst=_whole(env, "TYPING_BURST", Config.typing_burst, 1, 1_000_000),
+        chat_text_max=_whole(env, "CHAT_TEXT_MAX", Config.chat_text_max, 1, MAX_TEXT),
+        chat_per_minute=_number(env, "CHAT_PER_MINUTE", Config.chat_per_minute, 1e6),
+        chat_burst=_whole(env, "CHAT_BURST", Config.chat_burst, 1, 1_000_000),
         realtime_enabled=env.bool("REALTIME_ENABLED", True),
         transports=transports,
         cors_origins=tuple(_origin(each) for each in _list(env, "CORS_ORIGINS")),

@@ -8,23 +8,38 @@ STAFF_ROLES = frozenset({"staff", "admin"})
 ADMIN_ROLES = frozenset({"admin"})
 SERVICE_ROLES = frozenset({"service", "admin"})
 
+#: Where staff hear what is told in any dialog, so that each of them is reached in one way only.
+EVERY_DIALOG = "dialog:*"
+_DIALOG = "dialog:"
+
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """An account as it is now in the database."""
+    """An account as it is now in the database.
+
+    `dialogs` are those that the member was in when the log's head was at `as_of`; staff, who
+    hear all of them, have none here.
+    """
 
     id: int
     username: str
     role: str
     balance_minor: int
+    dialogs: tuple[int, ...] = ()
+    as_of: int = 0
 
     @property
     def is_staff(self) -> bool:
         return self.role in STAFF_ROLES
 
+    def own_rooms(self) -> list[str]:
+        """The audiences, besides `all` and single dialogs, that this member belongs to."""
+        own = user_room(self.id)
+        return [own, "staff", EVERY_DIALOG] if self.is_staff else [own]
+
     def rooms(self) -> list[str]:
         """The audiences, besides `all`, that this member belongs to."""
-        return [f"user:{self.id}", "staff"] if self.is_staff else [f"user:{self.id}"]
+        return [*self.own_rooms(), *map(dialog_room, self.dialogs)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +50,14 @@ class SignedIn:
     expires_at: datetime
 
 
-def audiences(member: Member | None) -> list[str]:
-    """Everything that somebody hears; an anonymous listener hears `all` only."""
-    return ["all"] if member is None else ["all", *member.rooms()]
+def user_room(member_id: int) -> str:
+    return f"user:{member_id}"
+
+
+def dialog_room(dialog_id: int) -> str:
+    return f"{_DIALOG}{dialog_id}"
+
+
+def rooms_that_hear(audience: str) -> tuple[str, ...]:
+    """Where the listeners of an audience are."""
+    return (audience, EVERY_DIALOG) if audience.startswith(_DIALOG) else (audience,)

@@ -8,7 +8,9 @@
  * It reads one command a line from standard input, carries out one at a time, and answers
  * each with one line of JSON. The numbers in it are totals since the start.
  *
- *   open N PARALLEL [1]  connect N more clients over WebSocket; 1: as the last member
+ *   open N PARALLEL [1]  connect N more clients over WebSocket; 1: as the last member;
+ *                        2: with the tokens in turn, as clients that can be recovered
+ *   token TOKEN          one more token
  *   poll N PARALLEL      connect N more clients over long-polling
  *   until TOTAL          wait until TOTAL events have come
  *   echo TOTAL EACH      wait until TOTAL more acks have come, with EACH under way per WebSocket
@@ -17,6 +19,14 @@
  *   member TOKEN         one more connection that opens cases, of a member of the club
  *   cases ID MS RATE     open the case for so long: RATE times a second, or (0) as fast as every
  *                        member gets its answer
+ *   topup ID COUNT MS RATE
+ *                        an admin's connection gives each of COUNT members from ID on a hundredth
+ *                        in turn, RATE times a second
+ *   arrivals PATH        write when each balance:updated came: member, hundredths, Unix time in ns
+ *   cut                  break the connection of every WebSocket
+ *   back MS EACH         come back with all of them, spread over so long; wait until the last is
+ *                        in. What each was told before that counts as received; "wrong" counts
+ *                        those that were not recovered, or not told EACH events in their order
  *   close                leave with every WebSocket, as a closed tab does
  *   reset                forget the latencies
  *   status
@@ -32,6 +42,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,7 +55,15 @@
 #include <unistd.h>
 
 enum kind { WEBSOCKET, POLLER, POSTER, MEMBER };
-enum state { UPGRADING, GREETING, JOINING, CONNECTED, LEAVING };
+enum state { UPGRADING, GREETING, JOINING, CONNECTED, LEAVING, CUT };
+
+/* What a client keeps to come back with. */
+struct memory {
+    char pid[200], offset[40];
+    uint64_t position;
+    uint32_t told;
+    bool wrong;
+};
 
 struct connection {
     int fd;
@@ -53,6 +72,7 @@ struct connection {
     uint32_t kept, room; /* bytes of an unfinished frame or response; their buffer's size */
     char *rest;
     char *sid; /* of a poller; the token of a member */
+    struct memory *memory;
     uint64_t started;
 };
 
@@ -67,18 +87,31 @@ static struct sockaddr_in server;
 static uint32_t source, per_address, from_source;
 
 static struct {
-    uint64_t connected, received, responses, acks, posts, pings, lost, refused, gone, missed;
+    uint64_t connected, received, responses, acks, posts, pings, lost, refused, gone, missed, back,
+        wrong;
 } total;
 
-enum command { NOTHING, OPENING, UNTIL, ECHOING, POSTING, CASES, CLOSING };
+enum command { NOTHING, OPENING, UNTIL, ECHOING, POSTING, CASES, CLOSING, RETURNING };
 static enum command command;
 static uint64_t target, command_started;
 static uint64_t to_start, under_way, parallel, to_send;
 static enum kind opening_kind;
-static bool opening_as_member;
+static enum { GUEST, LAST_MEMBER, TOKENS } opening_as;
+static char **tokens;
+static size_t token_count;
 static uint32_t rooms;
 static uint64_t case_id, duration_ns, rate, sent;
+/* Of those who are topped up; none: cases are opened. */
+static uint64_t first_id, ids;
 static size_t busy;
+static uint64_t each_missed, dialled;
+
+static struct {
+    struct arrival {
+        uint64_t member, minor, at;
+    } *items;
+    size_t count, room;
+} arrivals;
 static char failure[200];
 
 /* 16 steps for each power of two: an error below 6 %, in 1 kB. */
@@ -117,10 +150,10 @@ static void answer(void) {
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
     printf("{\"connected\":%lu,\"received\":%lu,\"responses\":%lu,\"acks\":%lu,\"posts\":%lu,"
-           "\"pings\":%lu,\"lost\":%lu,\"refused\":%lu,\"missed\":%lu,\"seconds\":%.6f,\"cpu\":%.6f,"
+           "\"pings\":%lu,\"lost\":%lu,\"refused\":%lu,\"missed\":%lu,\"wrong\":%lu,\"seconds\":%.6f,\"cpu\":%.6f,"
            "\"p50_us\":%.1f,\"p99_us\":%.1f,\"samples\":%lu,\"failure\":\"%s\"}\n",
            total.connected, total.received, total.responses, total.acks, total.posts, total.pings,
-           total.lost, total.refused, total.missed, (double)(now_ns() - command_started) / 1e9,
+           total.lost, total.refused, total.missed, total.wrong, (double)(now_ns() - command_started) / 1e9,
            (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
                (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6,
            percentile_us(0.5), percentile_us(0.99), samples, failure);
@@ -158,7 +191,7 @@ static void send_all(struct connection *c, const void *data, size_t length) {
 static void send_frame(struct connection *c, unsigned opcode, const char *text, size_t length) {
     /* Not a mask of zeroes: some servers skip the unmasking then. */
     static const uint8_t mask[4] = {0x37, 0xfa, 0x21, 0x3d};
-    uint8_t frame[256];
+    uint8_t frame[1024];
     size_t head = 2;
     frame[0] = (uint8_t)(0x80 | opcode);
     if (length < 126) {
@@ -189,12 +222,8 @@ static void send_request(struct connection *c, const char *method, const char *p
     send_all(c, request, (size_t)length);
 }
 
-static struct connection *start(enum kind kind) {
-    struct connection *c = calloc(1, sizeof *c);
-    if (!c)
-        die("memory");
-    c->kind = (uint8_t)kind;
-    c->state = kind == WEBSOCKET ? UPGRADING : GREETING;
+static void dial(struct connection *c) {
+    c->state = c->kind == WEBSOCKET ? UPGRADING : GREETING;
     c->started = now_ns();
     c->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (c->fd < 0)
@@ -217,6 +246,20 @@ static struct connection *start(enum kind kind) {
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = c};
     if (epoll_ctl(poller_fd, EPOLL_CTL_ADD, c->fd, &event))
         die("epoll_ctl");
+    if (c->kind == WEBSOCKET)
+        send_request(c, "GET", "/socket.io/?EIO=4&transport=websocket",
+                     "Connection: Upgrade\r\nUpgrade: websocket\r\n"
+                     "Sec-WebSocket-Version: 13\r\n"
+                     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n",
+                     NULL);
+}
+
+static struct connection *start(enum kind kind) {
+    struct connection *c = calloc(1, sizeof *c);
+    if (!c)
+        die("memory");
+    c->kind = (uint8_t)kind;
+    dial(c);
     return c;
 }
 
@@ -226,14 +269,15 @@ static void start_clients(void) {
         to_start--;
         under_way++;
         if (opening_kind == WEBSOCKET) {
-            if (opening_as_member)
+            if (opening_as == LAST_MEMBER) {
                 c->sid = members.items[members.count - 1]->sid;
+            } else if (opening_as == TOKENS) {
+                c->sid = tokens[websockets.count % token_count];
+                c->memory = calloc(1, sizeof *c->memory);
+                if (!c->memory)
+                    die("memory");
+            }
             append(&websockets, c);
-            send_request(c, "GET", "/socket.io/?EIO=4&transport=websocket",
-                         "Connection: Upgrade\r\nUpgrade: websocket\r\n"
-                         "Sec-WebSocket-Version: 13\r\n"
-                         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n",
-                         NULL);
         } else {
             append(&pollers, c);
             send_request(c, "GET", "/socket.io/?EIO=4&transport=polling", "", NULL);
@@ -317,13 +361,17 @@ static void send_post(struct connection *c) {
 }
 
 static void send_opening(struct connection *c) {
+    const char *path = ids ? "/api/admin/balance/add" : "/api/cases/open";
     char more[512], body[64];
     snprintf(more, sizeof more, "Authorization: Bearer %s\r\nContent-Type: application/json\r\n",
              c->sid);
-    snprintf(body, sizeof body, "{\"caseId\":%lu,\"clientSeed\":\"bench\"}", case_id);
+    if (ids)
+        snprintf(body, sizeof body, "{\"userId\":%lu,\"amount\":0.01}", first_id + sent % ids);
+    else
+        snprintf(body, sizeof body, "{\"caseId\":%lu,\"clientSeed\":\"bench\"}", case_id);
     c->posting = true;
     busy++;
-    send_request(c, "POST", "/api/cases/open", more, body);
+    send_request(c, "POST", path, more, body);
 }
 
 static bool time_is_up(void) {
@@ -352,6 +400,100 @@ static void open_what_is_due(void) {
     }
 }
 
+/* Clients that were cut come back, on a schedule. */
+static void come_back(void) {
+    uint64_t elapsed = now_ns() - command_started;
+    for (; dialled < websockets.count; dialled++) {
+        if (elapsed < duration_ns * dialled / websockets.count)
+            return;
+        dial(websockets.items[dialled]);
+    }
+}
+
+static void say_connect(struct connection *c) {
+    char text[900] = "40";
+    if (c->memory && c->memory->pid[0])
+        snprintf(text, sizeof text, "40{\"token\":\"%s\",\"pid\":\"%s\"%s%s%s}", c->sid,
+                 c->memory->pid, c->memory->offset[0] ? ",\"offset\":\"" : "", c->memory->offset,
+                 c->memory->offset[0] ? "\"" : "");
+    else if (c->sid)
+        snprintf(text, sizeof text, "40{\"token\":\"%s\"}", c->sid);
+    send_frame(c, 1, text, strlen(text));
+}
+
+/* As socket.io-client: the last argument, if it is a string. */
+static void remember_offset(struct memory *memory, const char *text, size_t length) {
+    if (length < 4 || text[length - 1] != ']' || text[length - 2] != '"')
+        return;
+    const char *end = text + length - 2, *begin = memrchr(text, '"', length - 2);
+    const char *point = begin ? memchr(begin, '.', (size_t)(end - begin)) : NULL;
+    if (!point || end - begin > (ptrdiff_t)sizeof memory->offset)
+        return;
+    memcpy(memory->offset, begin + 1, (size_t)(end - begin - 1));
+    memory->offset[end - begin - 1] = 0;
+    uint64_t position = strtoull(point + 1, NULL, 10);
+    if (position <= memory->position)
+        memory->wrong = true;
+    memory->position = position;
+    memory->told++;
+}
+
+static void joined(struct connection *c, const char *text, size_t length) {
+    struct memory *memory = c->memory;
+    const char *pid = memory ? memmem(text, length, "\"pid\":\"", 7) : NULL;
+    size_t size = pid ? strcspn(pid + 7, "\"") : 0;
+    bool same = pid && size == strlen(memory->pid) && !memcmp(memory->pid, pid + 7, size);
+    if (pid && size < sizeof memory->pid) {
+        memcpy(memory->pid, pid + 7, size);
+        memory->pid[size] = 0;
+    }
+    if (command != RETURNING) {
+        client_connected(c);
+        return;
+    }
+    c->state = CONNECTED;
+    sample(now_ns() - c->started);
+    total.back++;
+    if (!same || memory->told != each_missed || memory->wrong) {
+        total.wrong++;
+        note_failure(text, length);
+    }
+}
+
+static void note_arrival(const char *text, size_t length) {
+    static const char name[] = "42[\"balance:updated:";
+    if (length < sizeof name || memcmp(text, name, sizeof name - 1))
+        return;
+    const char *balance = memmem(text, length, "\"balance\":", 10);
+    if (!balance)
+        return;
+    if (arrivals.count == arrivals.room) {
+        arrivals.room = arrivals.room ? arrivals.room * 2 : 1024;
+        arrivals.items = realloc(arrivals.items, arrivals.room * sizeof *arrivals.items);
+        if (!arrivals.items)
+            die("memory");
+    }
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    arrivals.items[arrivals.count++] = (struct arrival){
+        .member = strtoull(text + sizeof name - 1, NULL, 10),
+        .minor = (uint64_t)(strtod(balance + 10, NULL) * 100 + 0.5),
+        .at = (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec,
+    };
+}
+
+static void write_arrivals(const char *path) {
+    FILE *file = fopen(path, "w");
+    if (!file)
+        die(path);
+    for (size_t i = 0; i < arrivals.count; i++) {
+        const struct arrival *each = arrivals.items + i;
+        fprintf(file, "%lu %lu %lu\n", each->member, each->minor, each->at);
+    }
+    fclose(file);
+    arrivals.count = 0;
+}
+
 /* One Engine.IO packet. The byte after it may be read (it is a terminator or another frame's). */
 static void take_packet(struct connection *c, const char *text, size_t length) {
     if (length == 0)
@@ -359,10 +501,7 @@ static void take_packet(struct connection *c, const char *text, size_t length) {
     if (text[0] == '0' && c->state == GREETING) {
         c->state = JOINING;
         if (c->kind == WEBSOCKET) {
-            char text[240] = "40";
-            if (c->sid)
-                snprintf(text, sizeof text, "40{\"token\":\"%s\"}", c->sid);
-            send_frame(c, 1, text, strlen(text));
+            say_connect(c);
             return;
         }
         const char *sid = memmem(text, length, "\"sid\":\"", 7);
@@ -384,13 +523,16 @@ static void take_packet(struct connection *c, const char *text, size_t length) {
     if (text[1] == '2') {
         total.received++;
         take_latency(text, length);
+        note_arrival(text, length);
+        if (c->memory)
+            remember_offset(c->memory, text, length);
     } else if (text[1] == '3') {
         total.acks++;
         take_latency(text, length);
         if (command == ECHOING && to_send)
             send_echo(c);
     } else if (text[1] == '0' && c->state == JOINING) {
-        client_connected(c);
+        joined(c, text, length);
     } else {
         note_failure(text, length);
     }
@@ -536,9 +678,10 @@ static void readable(struct connection *c) {
 }
 
 static void carry_out(const char *line) {
-    unsigned long first = 0, second = 0, third = 0;
+    unsigned long first = 0, second = 0, third = 0, fourth = 0;
     char word[16] = "";
-    if (command != NOTHING || sscanf(line, "%15s %lu %lu %lu", word, &first, &second, &third) < 1) {
+    if (command != NOTHING ||
+        sscanf(line, "%15s %lu %lu %lu %lu", word, &first, &second, &third, &fourth) < 1) {
         errno = EINVAL;
         die(line);
     }
@@ -548,7 +691,9 @@ static void carry_out(const char *line) {
         opening_kind = word[0] == 'o' ? WEBSOCKET : POLLER;
         to_start = first;
         parallel = second;
-        opening_as_member = third && members.count;
+        opening_as = third == 1 && members.count ? LAST_MEMBER
+                     : third == 2 && token_count ? TOKENS
+                                                 : GUEST;
         start_clients();
     } else if (!strcmp(word, "until")) {
         command = UNTIL;
@@ -574,9 +719,44 @@ static void carry_out(const char *line) {
         c->sid = strdup(line + 7);
         append(&members, c);
         answer();
+    } else if (!strcmp(word, "token")) {
+        tokens = realloc(tokens, (token_count + 1) * sizeof *tokens);
+        if (!tokens)
+            die("memory");
+        tokens[token_count++] = strdup(line + 6);
+        answer();
+    } else if (!strcmp(word, "topup")) {
+        command = CASES;
+        first_id = first;
+        ids = second;
+        duration_ns = third * 1000000;
+        rate = fourth;
+        sent = 0;
+    } else if (!strcmp(word, "arrivals")) {
+        write_arrivals(line + 9);
+        answer();
+    } else if (!strcmp(word, "cut")) {
+        struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+        for (size_t i = 0; i < websockets.count; i++) {
+            struct connection *c = websockets.items[i];
+            setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+            close(c->fd);
+            c->fd = -1;
+            c->kept = 0;
+            c->state = CUT;
+            c->memory->told = 0;
+        }
+        answer();
+    } else if (!strcmp(word, "back")) {
+        command = RETURNING;
+        duration_ns = first * 1000000;
+        each_missed = second;
+        dialled = 0;
+        target = total.back + websockets.count;
     } else if (!strcmp(word, "cases")) {
         command = CASES;
         case_id = first;
+        ids = 0;
         duration_ns = second * 1000000;
         rate = third;
         sent = 0;
@@ -611,8 +791,9 @@ static void carry_out(const char *line) {
 static int next_events(struct epoll_event *events, int room) {
     /* The club answers in milliseconds, and its server shares the cores with its clients. */
     struct timespec nap = {0, command == CASES ? 250000 : 50000};
-    int count = epoll_wait(poller_fd, events, room, command == NOTHING ? -1 : 0);
-    if (count == 0)
+    int wait_ms = command == NOTHING ? -1 : command == RETURNING ? 1 : 0;
+    int count = epoll_wait(poller_fd, events, room, wait_ms);
+    if (count == 0 && command != RETURNING)
         nanosleep(&nap, NULL);
     return count;
 }
@@ -629,6 +810,8 @@ static bool finished(void) {
         return total.posts >= target;
     case CASES:
         return !busy && time_is_up();
+    case RETURNING:
+        return total.back >= target;
     case CLOSING:
         return total.gone >= target;
     default:
@@ -689,6 +872,8 @@ int main(int argc, char **argv) {
         }
         if (command == CASES && rate)
             open_what_is_due();
+        if (command == RETURNING)
+            come_back();
         if (command != NOTHING && finished()) {
             bool closed = command == CLOSING;
             answer();

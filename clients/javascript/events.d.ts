@@ -10,12 +10,26 @@ export interface ServerEvents {
   [name: `balance:updated:${number}`]: BalanceUpdatedPayload;
   /** A case was added, changed or removed, or one of its lines ran out. Heard by all. */
   "cases:updated": null;
+  /** Somebody wrote in the chat; an entry of `GET /api/chat`. Heard by all. */
+  "chat:message": ChatMessageView;
+  /** Staff took a message out of the chat. Heard by all. */
+  "chat:removed": ChatRemovedPayload;
+  /** The member is in this dialog from now on, and hears what is told in it. */
+  "dialog:joined": DialogRef;
+  /** The member is not in this dialog any more, and hears nothing of it. */
+  "dialog:left": DialogRef;
+  /** Somebody is writing in a dialog; it ends by itself after 5 s, or with the message. */
+  "dialog:typing": DialogTypingPayload;
+  /** A dialog changed; an entry of `GET /api/dialogs`. Each member hears it with what that member has not read, the staff with what none of them has. */
+  "dialog_update": DialogView;
   /** Somebody opened a case and won this; an entry of `GET /api/drops`. Heard by all. */
   "drop:new": DropView;
   /** The member's inventory changed. Heard by that member's sockets only. */
   "inventory:updated": null;
   /** The member's inventory changed. Heard by that member's sockets only. */
   [name: `inventory:updated:${number}`]: null;
+  /** Somebody wrote in a dialog; an entry of `GET /api/dialogs/{id}/messages`. Staff hear those of every dialog, and nobody else hears a note. */
+  "new_message": MessageView;
   /** The answer to `ping`, with the server's time. */
   "pong": PongPayload;
   /** Something was emitted on the reactor, for all or for one member; `/ws/stream` sends it as `{type, detail}`. */
@@ -24,12 +38,22 @@ export interface ServerEvents {
   "resync": ResyncPayload;
   /** The server is about to stop; come back after `reconnectInMs` milliseconds. */
   "server:draining": ServerDrainingPayload;
+  /** The dialogs that were asked for, of which this connection hears. */
+  "subscribed": SubscribedPayload;
 }
 
 /** What a client may ask, by name. */
 export interface Commands {
+  /** Write in the chat, as `POST /api/chat`. */
+  "chat:send": { data: SendChatPayload; answer: SendChatAnswer };
+  /** Write in a dialog, as `POST /api/dialogs/{id}/messages`. */
+  "dialog:send": { data: SendMessagePayload; answer: SendMessageAnswer };
+  /** Say that one is writing in a dialog; to be said again every few seconds. */
+  "dialog:typing": { data: DialogRef; answer: TypingAnswer };
   /** Ask whether the server is there; it answers with `pong` and an ack. */
   "ping": { data: PingPayload; answer: PingAnswer };
+  /** Ask which dialogs are heard of: those named, or all of one's own. It changes nothing, since members hear of their dialogs anyway; answered by `subscribed`, too. */
+  "subscribe": { data: SubscribePayload; answer: SubscribeAnswer };
   /** Join the rooms of the member whose token this is; `userId` must be that member's id. With `after`, a cursor, what came since then is told before the ack, which then says whether that was all (`resync` false), and where the socket is now. */
   "user:identify": { data: IdentifyPayload; answer: IdentifyAnswer };
 }
@@ -46,6 +70,37 @@ export interface CaseRef {
   id: number;
   name: string;
   image: string;
+}
+
+export interface ChatMessageView {
+  id: number;
+  user: NameView;
+  text: string;
+  at: string;
+}
+
+export interface ChatRemovedPayload {
+  id: number;
+}
+
+export interface DialogRef {
+  dialogId: number;
+}
+
+export interface DialogTypingPayload {
+  dialogId: number;
+  userId: number;
+}
+
+export interface DialogView {
+  id: number;
+  subject: string;
+  status: "open" | "pending" | "resolved";
+  assignee: PersonView | null;
+  members: Array<PersonView>;
+  lastMessage: MessageView;
+  unread: number;
+  updatedAt: string;
 }
 
 export interface DropView {
@@ -76,6 +131,27 @@ export interface ItemView {
   value: number;
 }
 
+export interface MessageView {
+  id: number;
+  dialogId: number;
+  sender: PersonView;
+  text: string;
+  localId: string | null;
+  internal: boolean;
+  at: string;
+}
+
+export interface NameView {
+  id: number;
+  username: string;
+}
+
+export interface PersonView {
+  id: number;
+  username: string;
+  role: "member" | "staff" | "admin" | "service";
+}
+
 export interface PingAnswer {
   at: string;
 }
@@ -96,6 +172,40 @@ export interface ResyncPayload {
   cursor: string;
 }
 
+export interface SendChatAnswer {
+  message: ChatMessageView;
+}
+
+export interface SendChatPayload {
+  text: string;
+}
+
+export interface SendMessageAnswer {
+  message: MessageView;
+}
+
+export interface SendMessagePayload {
+  dialogId: number;
+  text: string;
+  localId?: string | null;
+  internal?: boolean;
+}
+
 export interface ServerDrainingPayload {
   reconnectInMs: number;
+}
+
+export interface SubscribeAnswer {
+  dialogIds: Array<number>;
+}
+
+export interface SubscribePayload {
+  dialogIds?: Array<number> | null;
+}
+
+export interface SubscribedPayload {
+  dialogIds: Array<number>;
+}
+
+export interface TypingAnswer {
 }

@@ -24,17 +24,25 @@ _INSERT = """
 
 _FIND = "SELECT id, username, role, balance_minor FROM users WHERE id = $1"
 
-_FIND_ALL = """
-    SELECT id, username, role, balance_minor FROM users WHERE id = ANY($1::bigint[])
+# The member's dialogs, and the moment of the log at which that is so. Staff hear all of them.
+_WITH_DIALOGS = """
+    SELECT users.id, username, role, balance_minor,
+           CASE WHEN role = 'member'
+                THEN ARRAY(SELECT dialog_id FROM dialog_members WHERE user_id = users.id)
+                ELSE '{}'
+            END AS dialogs,
+           (SELECT head FROM event_log_head) AS as_of
+      FROM users
 """
+
+_FIND_ALL = f"{_WITH_DIALOGS} WHERE users.id = ANY($1::bigint[])"
 
 _FIND_BY_NAME = """
     SELECT id, username, role, balance_minor, password_hash FROM users WHERE username_key = $1
 """
 
-_FIND_FOREIGN = """
-    SELECT users.id, username, role, balance_minor
-      FROM identities JOIN users ON users.id = identities.user_id
+_FIND_FOREIGN = f"""{_WITH_DIALOGS}
+      JOIN identities ON users.id = identities.user_id
      WHERE issuer = $1 AND subject = $2
 """
 
@@ -125,7 +133,7 @@ async def find(connection: Any, user_id: int) -> Member | None:
 async def find_all(connection: Any, user_ids: list[int]) -> dict[int, Member]:
     """The members that there are of these, by id."""
     rows = await connection.fetch(_FIND_ALL, user_ids)
-    return {row["id"]: Member(*row) for row in rows}
+    return {row["id"]: _with_dialogs(row) for row in rows}
 
 
 async def find_by_name(connection: Any, username: str) -> Credentials | None:
@@ -139,7 +147,7 @@ async def find_by_name(connection: Any, username: str) -> Credentials | None:
 
 async def find_foreign(connection: Any, issuer: str, subject: str) -> Member | None:
     row = await connection.fetchrow(_FIND_FOREIGN, issuer, subject)
-    return row and Member(**row)
+    return row and _with_dialogs(row)
 
 
 async def welcome_foreign(tx: Transaction, issuer: str, subject: str) -> Member:
@@ -172,6 +180,10 @@ async def search(connection: Any, text: str, *, before: int | None, limit: int) 
 async def exist(connection: Any) -> bool:
     """Whether there is any account."""
     return bool(await connection.fetchval(_ANY))
+
+
+def _with_dialogs(row: Any) -> Member:
+    return Member(**(dict(row) | {"dialogs": tuple(row["dialogs"])}))
 
 
 def mask(username: str) -> str:

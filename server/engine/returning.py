@@ -36,6 +36,9 @@ _BYTES = 65_536
 _PACKETS = 2000
 _LONGEST = 4096
 
+# Its parts, and how long they are together.
+Packet = tuple[tuple[str | bytes, ...], int]
+
 
 def refuses(environ: dict[str, Any]) -> bool:
     """Whether a client does without, by its handshake; what it says in CONNECT counts more.
@@ -65,7 +68,7 @@ class Returning:
         self._refusing: set[str] = set()
         self._by_pid: dict[str, Client] = {}
         #: What was told late, by its place in the log: who returns has often missed the same.
-        self._packets: dict[str, Message] = {}
+        self._packets: dict[str | None, Packet] = {}
 
     def opened(self, eio_sid: str, environ: dict[str, Any]) -> None:
         if refuses(environ):
@@ -181,27 +184,24 @@ class Returning:
         """Events as few messages: each is one write."""
         parts: list[str | bytes] = []
         size = 0
+        known = self._packets if client.recovers else {}
         for each in missed:
-            packet = self._packet(client, each)
-            parts += packet.parts
-            size += sum(map(len, packet.parts))
+            packet, length = known.get(each.offset) or self._packet(client, each)
+            parts += packet
+            size += length
             if size >= _BYTES:
                 yield Message(*parts)
                 parts, size = [], 0
         if parts:
             yield Message(*parts)
 
-    def _packet(self, client: Client, missed: Missed) -> Message:
-        offset = missed.offset
-        if offset is None or not client.recovers:
-            return self._server.manager.missed(client, missed)
-        packet = self._packets.get(offset)
-        if packet is None:
-            packet = self._server.manager.missed(client, missed)
-            if sum(map(len, packet.parts)) <= _LONGEST:
-                self._packets[offset] = packet
-                if len(self._packets) > _PACKETS:
-                    del self._packets[next(iter(self._packets))]
+    def _packet(self, client: Client, missed: Missed) -> Packet:
+        parts = self._server.manager.missed(client, missed).parts
+        packet = parts, sum(map(len, parts))
+        if missed.offset is not None and client.recovers and packet[1] <= _LONGEST:
+            self._packets[missed.offset] = packet
+            if len(self._packets) > _PACKETS:
+                del self._packets[next(iter(self._packets))]
         return packet
 
     # Leaving.

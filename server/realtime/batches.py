@@ -12,25 +12,32 @@ class Batches(Generic[Key, Value]):
     """Asks for several at once, and gives each its part.
 
     Invariants
-        Whoever asks is answered by a statement that began afterwards. At most one is under way;
-        who comes meanwhile shares the next.
+        Whoever asks is answered by a statement that began afterwards. At most `at_once` are under
+        way; who comes meanwhile shares the next.
     """
 
     def __init__(
-        self, run: Callable[[list[Key]], Awaitable[list[Value]]], *, most: int
+        self,
+        run: Callable[[list[Key]], Awaitable[list[Value]]],
+        *,
+        most: int,
+        at_once: int = 1,
     ) -> None:
         """`run` answers in the order in which it is asked, of `most` keys at most."""
         self._run = run
         self._most = most
+        self._at_once = at_once
         self._waiting: list[tuple[Key, asyncio.Future[Value]]] = []
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def ask(self, key: Key) -> Value:
         """Raises what `run` raises."""
         answer: asyncio.Future[Value] = asyncio.get_running_loop().create_future()
         self._waiting.append((key, answer))
-        if self._task is None:
-            self._task = asyncio.create_task(self._serve())
+        if len(self._tasks) < self._at_once:
+            task = asyncio.create_task(self._serve())
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
         return await answer
 
     async def _serve(self) -> None:
@@ -46,4 +53,3 @@ class Batches(Generic[Key, Value]):
                 for (_, answer), value in zip(asked, values, strict=True):
                     if not answer.done():
                         answer.set_result(value)
-        self._task = None

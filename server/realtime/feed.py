@@ -12,6 +12,10 @@ Invariants
     is the last one ends at the log's head, which is not behind the relay's position of that
     moment, so what the page does not hold is in the queue. What both hold is dropped there.
     BEHIND: pushed events are ignored; they are in the log.
+    A page is read for the dialogs that the member is in at its moment; what is pushed is for
+    those in `audiences`, which change with what the relay tells. A page that knows of others
+    puts them right. If it was the last one, what is missing from the queue is in the log, and it
+    is read once more.
 """
 
 import asyncio
@@ -22,9 +26,10 @@ from datetime import UTC, datetime
 from enum import Enum
 
 from server.errors import DatabaseUnavailable
-from server.identity import SignedIn, audiences
+from server.identity import SignedIn, dialog_room
 from server.realtime.cursor import Cursor
-from server.realtime.log import EventLog
+from server.realtime.log import EventLog, Page
+from server.realtime.membership import Change, rooms_after
 from server.realtime.news import News, Resync
 
 _PAUSE_S = (0.2, 5.0)
@@ -50,6 +55,7 @@ class Feed:
         turn: asyncio.Semaphore,
         relay_position: Callable[[], Cursor | None],
         overflowed: Callable[[], None],
+        moved: Callable[["Feed", set[str]], None],
         *,
         number: int,
         door: str,
@@ -65,7 +71,8 @@ class Feed:
         self.address = address
         self.who = who
         self.since = datetime.now(UTC)
-        self.audiences = audiences(who.member if who else None)
+        #: Whoever is told what it is told; the hub hands it over by these.
+        self.audiences = {"all", *(who.member.rooms() if who else ())}
         #: Why there is nothing more, once what waits has been read.
         self.ended: str | None = None
         #: Where this listener's account begins.
@@ -74,6 +81,12 @@ class Feed:
         self._turn = turn
         self._relay_position = relay_position
         self._overflowed = overflowed
+        self._moved = moved
+        self._own_audiences = ["all", *(who.member.own_rooms() if who else ())]
+        #: Whose dialogs it hears; staff hear all of them without being in any.
+        self._member_id = None if who is None or who.member.is_staff else who.member.id
+        #: What the relay told of this member's dialogs since a page was asked for.
+        self._changes: list[Change] = []
         self._page_size = page_size
         self._queue_size = queue_size
         self._patience_s = patience_s
@@ -109,11 +122,6 @@ class Feed:
         """How many events wait for the door."""
         return len(self._queue) + len(self._own)
 
-    def dialogs(self) -> list[int]:
-        """The dialogs that this listener hears of."""
-        rooms = (room.partition("dialog:") for room in self.audiences)
-        return sorted(int(id_) for before, found, id_ in rooms if found and not before)
-
     # What comes in.
 
     def hear(self, news: News) -> None:
@@ -130,6 +138,16 @@ class Feed:
             # Sent at most once: it is not worth reading the log again for the others.
             return
         self._bell.set()
+
+    def change(self, change: Change) -> None:
+        """Its member has joined or left a dialog."""
+        if self._member_id is not None:
+            self._changes.append(change)
+            self._move(rooms_after(self.audiences, [change], 0))
+
+    def _move(self, audiences: set[str]) -> None:
+        if audiences != self.audiences:
+            self._moved(self, audiences)
 
     def tell(self, news: News) -> None:
         """Something for this listener alone."""
@@ -235,15 +253,18 @@ class Feed:
             raise DatabaseUnavailable() from None
         try:
             self._queue.clear()
+            self._changes.clear()
             self._state = _State.READING
-            page = await self._log.page(self._position, self.audiences, self._page_size)
+            page = await self._log.page(
+                self._position, self._own_audiences, self._page_size, self._member_id
+            )
         except BaseException:
             self._fall_behind()
             raise
         finally:
             self._turn.release()
         self._position = page.cursor
-        if page.more:
+        if page.more or self._was_elsewhere(page):
             self._fall_behind()
         elif self._state is _State.READING:
             self._state = _State.LIVE
@@ -251,6 +272,15 @@ class Feed:
         if page.resync:
             return [Resync(page.cursor)]
         return [News.of_log(event) for event in page.events]
+
+    def _was_elsewhere(self, page: Page) -> bool:
+        """Whether it was handed other dialogs than the page says; it is put right."""
+        if self._member_id is None:
+            return False
+        before = self.audiences
+        read = {*self._own_audiences, *map(dialog_room, page.dialogs)}
+        self._move(rooms_after(read, self._changes, page.head))
+        return self.audiences != before
 
     def _is_old(self, news: News) -> bool:
         return news.cursor is not None and self._is_known(news.cursor)

@@ -11,13 +11,14 @@ from aiohttp import web
 
 from events import AuthExpired, Event, ServerDraining
 from server.errors import ClubError, Draining, Unavailable
-from server.identity import SignedIn
+from server.identity import SignedIn, rooms_that_hear
 from server.metrics import FEEDS_OPEN, FEEDS_OVERFLOWED
 from server.realtime.cursor import Cursor
 from server.realtime.departures import Departures
 from server.realtime.expiry import Expiry
 from server.realtime.feed import Feed
 from server.realtime.log import EventLog, LoggedEvent
+from server.realtime.membership import Change
 from server.realtime.news import News
 from server.realtime.relay import Relay
 
@@ -124,7 +125,7 @@ class Feeds:
 
     def size(self, audience: str) -> int:
         """How many hear what is told to this audience."""
-        return len(self._by_room.get(audience, ()))
+        return sum(len(self._by_room.get(room, ())) for room in rooms_that_hear(audience))
 
     def lag(self, feed: Feed) -> int | None:
         """How many events of the log it is behind this worker; None: that cannot be said."""
@@ -164,6 +165,7 @@ class Feeds:
             self._turn,
             lambda: self._relay.position,
             FEEDS_OVERFLOWED.inc,
+            self._move,
             number=self._made,
             door=door,
             address=address,
@@ -206,23 +208,35 @@ class Feeds:
         self._open[feed.number] = feed
         if client is not None:
             self._clients[feed] = client
-        for room in feed.audiences:
-            self._by_room.setdefault(room, set()).add(feed)
+        self._place(feed, feed.audiences)
         self._count(feed, 1)
 
     def _leave(self, feed: Feed) -> None:
         del self._open[feed.number]
         self._clients.pop(feed, None)
-        for room in feed.audiences:
-            feeds = self._by_room[room]
-            feeds.discard(feed)
-            if not feeds:
-                del self._by_room[room]
+        self._displace(feed, feed.audiences)
         self._count(feed, -1)
         if feed.door != UPDATES:
             # A poll that has been answered has not left.
             member_id = feed.who.member.id if feed.who else None
             self._departures.note(member_id, feed.address, feed.door, feed.ended or LEFT)
+
+    def _move(self, feed: Feed, audiences: set[str]) -> None:
+        before, feed.audiences = feed.audiences, audiences
+        if feed.number in self._open:
+            self._displace(feed, before - audiences)
+            self._place(feed, audiences - before)
+
+    def _place(self, feed: Feed, audiences: set[str]) -> None:
+        for room in audiences:
+            self._by_room.setdefault(room, set()).add(feed)
+
+    def _displace(self, feed: Feed, audiences: set[str]) -> None:
+        for room in audiences:
+            feeds = self._by_room[room]
+            feeds.discard(feed)
+            if not feeds:
+                del self._by_room[room]
 
     def _count(self, feed: Feed, by: int) -> None:
         self._by_door[feed.door] += by
@@ -250,6 +264,10 @@ class Feeds:
 
     def heard(self, event: LoggedEvent) -> None:
         """The relay has moved on to this event."""
+        change = Change.of(event)
+        if change is not None:
+            for feed in self._by_room.get(change.who, ()):
+                feed.change(change)
         self._hand(event.audience, lambda: News.of_log(event))
 
     def broke(self) -> None:
@@ -262,11 +280,13 @@ class Feeds:
         self._hand(event.room(), lambda: News.of_moment(event))
 
     def _hand(self, audience: str, make: Callable[[], News]) -> None:
-        feeds = self._by_room.get(audience)
-        if feeds:
-            news = make()
-            for feed in feeds:
-                feed.hear(news)
+        news = None
+        for room in rooms_that_hear(audience):
+            feeds = self._by_room.get(room)
+            if feeds:
+                news = news or make()
+                for feed in feeds:
+                    feed.hear(news)
 
     def drain(self) -> None:
         """The server stops: tell everybody when to come back, and let them go."""

@@ -12,10 +12,12 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from operator import itemgetter
 from typing import Any
 
 from events.base import Event
 from server.db import Database, Transaction
+from server.identity import EVERY_DIALOG
 from server.realtime.cursor import Cursor
 
 # Any constant will do, as long as no other lock of the service has it. Migration 0002 has it too.
@@ -56,14 +58,30 @@ _READ = """
      LIMIT $3
 """
 
-# One statement, and so one moment: what the floor says of it was not trimmed meanwhile. From each
-# audience come the first few by its index, however much there is of others.
+# Where the log stands, and the dialogs that a member is in at that moment.
+_HEAD_FOR = """
+    SELECT epoch, head, floor,
+           ARRAY(SELECT dialog_id FROM dialog_members WHERE user_id = $1) AS dialogs
+      FROM event_log_head
+"""
+
+# One statement, and so one moment: what the floor says of it was not trimmed meanwhile, and a
+# member's dialogs are those of it. From each audience come the first few by its index, however
+# much there is of others; those of all dialogs have an index of their own.
 _AFTER = """
-    SELECT epoch, head, floor, missed.*
+      WITH mine AS MATERIALIZED (SELECT dialog_id FROM dialog_members WHERE user_id = $5)
+    SELECT epoch, head, floor,
+           CASE WHEN row_number() OVER (ORDER BY pos) = 1
+                THEN ARRAY(SELECT dialog_id FROM mine)
+            END AS dialogs,
+           missed.*
       FROM event_log_head
  LEFT JOIN LATERAL (
            SELECT event.*
-             FROM unnest($2::text[], $3::bigint[]) AS heard (audience, until)
+             FROM (SELECT audience, until
+                     FROM unnest($2::text[], $3::bigint[]) AS named (audience, until)
+                UNION ALL
+                   SELECT 'dialog:' || dialog_id, event_log_head.head FROM mine) AS heard
        CROSS JOIN LATERAL (
                   SELECT pos, event_log.audience, name, payload, at
                     FROM event_log
@@ -71,12 +89,48 @@ _AFTER = """
                      AND pos > $1 AND pos <= least(heard.until, event_log_head.head)
                 ORDER BY pos
                    LIMIT $4) AS event
+        UNION ALL
+           (SELECT pos, audience, name, payload, at
+              FROM event_log
+             WHERE audience LIKE 'dialog:%'
+               AND pos > $1 AND pos <= least($6, event_log_head.head)
+          ORDER BY pos
+             LIMIT $4)
          ORDER BY pos
             LIMIT $4) AS missed ON true
   ORDER BY pos
 """
 
+# The same for several who ask, without what they do not need.
+_AFTER_EACH = """
+    SELECT epoch, head, floor, missed.*
+      FROM event_log_head
+ LEFT JOIN LATERAL (
+           SELECT asked.number, event.*
+             FROM unnest($1::int[], $2::text[], $3::bigint[], $4::bigint[])
+               AS asked (number, audience, after, until)
+       CROSS JOIN LATERAL (
+                 (SELECT pos, name, payload
+                    FROM event_log
+                   WHERE event_log.audience = asked.audience
+                     AND pos > asked.after AND pos <= least(asked.until, event_log_head.head)
+                ORDER BY pos
+                   LIMIT $5)
+               UNION ALL
+                 (SELECT pos, name, payload
+                    FROM event_log
+                   WHERE asked.audience = $6 AND event_log.audience LIKE 'dialog:%'
+                     AND pos > asked.after AND pos <= least(asked.until, event_log_head.head)
+                ORDER BY pos
+                   LIMIT $5)) AS event) AS missed ON true
+"""
+
 _ANY_POSITION = 2**62
+
+# A cursor, and up to which position one has heard of each audience.
+Ask = tuple[Cursor, Mapping[str, int]]
+# Position, name, data.
+Bare = tuple[int, str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,12 +163,17 @@ class LoggedEvent:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What a reader gets: `cursor` is the place to go on from."""
+    """What a reader gets: `cursor` is the place to go on from.
+
+    `dialogs` are the member's when the log's head was at `head`.
+    """
 
     events: list[LoggedEvent]
     cursor: Cursor
     resync: bool
     more: bool
+    head: int
+    dialogs: tuple[int, ...]
 
 
 class EventLog:
@@ -178,14 +237,60 @@ class EventLog:
 
         They are whole only if the head that comes with them `can_continue` the cursor.
         """
-        rows = await connection.fetch(
-            _AFTER, after.position, list(until), list(until.values()), limit
-        )
-        head = Head(rows[0]["epoch"], rows[0]["head"], rows[0]["floor"])
-        return head, [_logged(head.epoch, row) for row in rows if row["pos"] is not None]
+        head, _, events = await self._after(connection, after, until, limit, None)
+        return head, events
 
-    async def page(self, after: Cursor | None, audiences: list[str], limit: int) -> Page:
-        """What came after a cursor for these audiences, numbered first.
+    async def after_each(
+        self, connection: Any, asked: list[Ask], limit: int
+    ) -> tuple[Head, list[list[Bare]]]:
+        """As `after` for each who asks: the first `limit` of each audience, oldest first."""
+        columns = [
+            (number, audience, after.position, last)
+            for number, (after, until) in enumerate(asked)
+            for audience, last in until.items()
+        ]
+        rows = await connection.fetch(
+            _AFTER_EACH, *zip(*columns, strict=True), limit, EVERY_DIALOG
+        )
+        head = Head(*rows[0][:3])
+        found: list[list[Bare]] = [[] for _ in asked]
+        for _, _, _, number, position, name, payload in rows:
+            if number is not None:
+                data = None if payload is None else json.loads(payload)
+                found[number].append((position, name, data))
+        for events in found:
+            events.sort(key=itemgetter(0))
+        return head, found
+
+    async def _after(
+        self,
+        connection: Any,
+        after: Cursor,
+        until: Mapping[str, int],
+        limit: int,
+        member_id: int | None,
+    ) -> tuple[Head, tuple[int, ...], list[LoggedEvent]]:
+        rows = await connection.fetch(
+            _AFTER,
+            after.position,
+            list(until),
+            list(until.values()),
+            limit,
+            member_id,
+            until.get(EVERY_DIALOG, 0),
+        )
+        epoch, head, floor, dialogs, *_ = rows[0]
+        events = [_logged(epoch, row) for row in rows if row["pos"] is not None]
+        return Head(epoch, head, floor), tuple(dialogs), events
+
+    async def page(
+        self,
+        after: Cursor | None,
+        audiences: list[str],
+        limit: int,
+        member_id: int | None = None,
+    ) -> Page:
+        """What came after a cursor for these audiences and the member's dialogs, numbered first.
 
         Without a cursor: nothing, and the present one. `resync` when the cursor cannot be
         continued; the present cursor goes with it.
@@ -193,14 +298,24 @@ class EventLog:
         async with self._db.connection() as connection:
             await self.number(connection)
             if after is None:
-                head = await self.head(connection)
-                return Page([], head.cursor, resync=False, more=False)
-            until = dict.fromkeys(audiences, _ANY_POSITION)
-            head, events = await self.after(connection, after, until, limit)
-        if not head.can_continue(after):
-            return Page([], head.cursor, resync=True, more=False)
-        more = len(events) == limit
-        return Page(events, events[-1].cursor if more else head.cursor, resync=False, more=more)
+                *place, dialogs = await connection.fetchrow(_HEAD_FOR, member_id)
+                head = Head(*place)
+                events: list[LoggedEvent] = []
+            else:
+                until = dict.fromkeys(audiences, _ANY_POSITION)
+                head, dialogs, events = await self._after(
+                    connection, after, until, limit, member_id
+                )
+        resync = after is not None and not head.can_continue(after)
+        more = len(events) == limit and not resync
+        return Page(
+            [] if resync else events,
+            events[-1].cursor if more else head.cursor,
+            resync=resync,
+            more=more,
+            head=head.head,
+            dialogs=tuple(dialogs),
+        )
 
 
 def _logged(epoch: str, row: Any) -> LoggedEvent:

@@ -33,6 +33,8 @@ _LOOK = """
 """
 
 _BATCH = 1000
+# Sockets that share a statement. All of them go on when it is answered, and others wait meanwhile.
+_TOGETHER = 50
 # Marks that wait to be written; what is beyond is forgotten, and its socket may come back.
 _MOST_WAITING = 10_000
 _AGAIN_S = 1.0
@@ -63,8 +65,8 @@ class Marks:
         self._db = db
         self._rate = Rate(per_second, max(1, round(per_second * _BURST_S)))
         self._arrival = 0.0
-        self._sets: Batches[bytes, None] = Batches(self._write, most=_BATCH)
-        self._looks: Batches[tuple[bytes, ...], Looked] = Batches(self._read, most=_BATCH)
+        self._sets: Batches[bytes, None] = Batches(self._write, most=_TOGETHER)
+        self._looks: Batches[tuple[bytes, ...], Looked] = Batches(self._read, most=_TOGETHER)
         self._unwritten: dict[bytes, None] = {}
         self._writer: asyncio.Task[None] | None = None
 

@@ -1,44 +1,77 @@
 """Reading what one socket missed, up to where this worker is with telling it live."""
 
-import asyncio
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from operator import itemgetter
 
 from server.db import Database
 from server.engine.recovery import Missed, RecoveryUnavailable
 from server.errors import DatabaseUnavailable
+from server.realtime.batches import Batches
 from server.realtime.cursor import Cursor
-from server.realtime.log import EventLog, LoggedEvent
-from server.realtime.tail import Tail
+from server.realtime.log import Ask, EventLog
+from server.realtime.tail import Tail, Told, told
 
 BATCH = 200
+# Sockets that share a statement. All of them go on when it is answered, and others wait meanwhile.
+_TOGETHER = 20
+_POSITION = itemgetter(0)
 
 
-@dataclass(frozen=True, slots=True)
 class Source:
     """Where what was missed is read."""
 
-    db: Database
-    log: EventLog
-    tail: Tail
-    #: How many may read at once: other work needs the database too.
-    turns: asyncio.Semaphore
-    #: How far this worker has told its sockets.
-    position: Callable[[], Cursor]
+    def __init__(
+        self,
+        db: Database,
+        log: EventLog,
+        tail: Tail,
+        position: Callable[[], Cursor],
+        *,
+        at_once: int,
+    ) -> None:
+        """`position` is how far this worker has told its sockets; `at_once`: how many statements
+        may be under way. Other work needs the database too.
+        """
+        self._db = db
+        self._log = log
+        self.tail = tail
+        self.position = position
+        self._asks: Batches[Ask, list[Told] | None] = Batches(
+            self._read, most=_TOGETHER, at_once=at_once
+        )
+
+    async def read(self, after: Cursor, until: Mapping[str, int]) -> list[Told] | None:
+        """The first of what came after a cursor in the log; None if it cannot be continued.
+
+        Raises: RecoveryUnavailable.
+        """
+        try:
+            return await self._asks.ask((after, until))
+        except DatabaseUnavailable as error:
+            raise RecoveryUnavailable("the log does not answer") from error
+
+    async def _read(self, asked: list[Ask]) -> list[list[Told] | None]:
+        async with self._db.connection() as connection:
+            head, found = await self._log.after_each(connection, asked, BATCH)
+        return [
+            [told(head.epoch, *event) for event in events] if head.can_continue(after) else None
+            for (after, _), events in zip(asked, found, strict=True)
+        ]
 
 
 class Missing:
-    """What a socket missed of the given audiences, from `after` on.
+    """What a socket missed of its `audiences`, from `after` on.
 
-    `until` bounds an audience: what came later the socket was told already. `still_theirs` says
-    whether these are its audiences as yet. A gap, which the log cannot fill any more, ends it.
+    They are asked for with each read, since it joins and leaves dialogs meanwhile. `until` bounds
+    an audience: what came later the socket was told already. `still_theirs` says whether the
+    audiences are its own as yet. A gap, which the log cannot fill any more, ends it.
     """
 
     def __init__(
         self,
         source: Source,
         after: Cursor | None,
-        audiences: list[str],
+        audiences: Callable[[], Iterable[str]],
         *,
         until: Mapping[str, int],
         still_theirs: Callable[[], bool],
@@ -77,36 +110,26 @@ class Missing:
             else:
                 events = await self._read(self._at, end.position)
                 if events:
-                    return [_missed(event) for event in events]
+                    return events
         return []
 
-    async def _read(self, after: Cursor, end: int) -> list[LoggedEvent]:
-        until = {each: min(end, self._until.get(each, end)) for each in self._audiences}
+    async def _read(self, after: Cursor, end: int) -> list[Missed]:
+        until = {each: min(end, self._until.get(each, end)) for each in self._audiences()}
         until = {each: last for each, last in until.items() if last > after.position}
         self._at = Cursor(after.epoch, end)
         if not until:
             return []
-        events = self._source.tail.after(after, until, BATCH)
-        if events is None:
-            events = await self._read_log(after, until)
-        if len(events) == BATCH:
-            self._at = events[-1].cursor
+        found, rest = self._source.tail.after(after, until, BATCH)
+        if rest:
+            read = await self._source.read(after, rest)
+            if read is None:
+                self.has_gap = True
+                return []
+            found += read
+        found.sort(key=_POSITION)
+        if len(found) >= BATCH:
+            del found[BATCH:]
+            self._at = Cursor(after.epoch, found[-1][0])
         else:
             self._is_near = True
-        return events
-
-    async def _read_log(self, after: Cursor, until: Mapping[str, int]) -> list[LoggedEvent]:
-        try:
-            async with self._source.turns, self._source.db.connection() as connection:
-                head, events = await self._source.log.after(connection, after, until, BATCH)
-        except DatabaseUnavailable as error:
-            raise RecoveryUnavailable("the log does not answer") from error
-        if not head.can_continue(after):
-            self.has_gap = True
-            return []
-        return events
-
-
-def _missed(event: LoggedEvent) -> Missed:
-    arguments = () if event.data is None else (event.data,)
-    return Missed(event.name, arguments, str(event.cursor))
+        return [event for _, event in found]

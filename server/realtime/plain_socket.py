@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from aiohttp import WSMsgType, web
@@ -21,7 +21,7 @@ _CLOSE_CODES = {DRAINING: 1012, EXPIRED: 4401, FAILED: 1011}
 _NORMAL = 1000
 
 # Given the type of what the client says and the rest of it; None: there is nothing to say.
-Answer = Callable[[str, Mapping[str, Any]], bytes | None]
+Answer = Callable[[str, Mapping[str, Any]], Awaitable[bytes | None]]
 
 
 class UnknownType(ClubError):
@@ -87,7 +87,7 @@ class PlainSocket(Connection):
     async def _listen(self, answer: Answer) -> None:
         async for message in self._socket:
             if message.type is WSMsgType.TEXT:
-                reply = _reply(message.data, answer)
+                reply = await _reply(message.data, answer)
             else:
                 reply = wire.problem(Invalid("Send text frames: JSON objects with a type."))
             if reply is not None:
@@ -116,13 +116,13 @@ class PlainSocket(Connection):
         await self.put(wire.PING)
 
 
-def _reply(text: str, answer: Answer) -> bytes | None:
+async def _reply(text: str, answer: Answer) -> bytes | None:
     try:
         # An unpaired surrogate cannot come: the frame was checked to be UTF-8.
         said = strict_json.loads(text.encode())
         if not isinstance(said, dict) or not isinstance(said.get("type"), str):
             raise Invalid("A message is a JSON object with a type.")
-        return answer(said.pop("type"), said)
+        return await answer(said.pop("type"), said)
     except MalformedJson as error:
         return wire.problem(MalformedJson(str(error).replace("body", "message", 1)))
     except ClubError as error:

@@ -11,7 +11,7 @@ Invariants
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -19,11 +19,10 @@ from events.connection import Resync
 from server.db import Database
 from server.engine.recovery import Missed, RecoveryUnavailable
 from server.errors import DatabaseUnavailable
-from server.identity import audiences
 from server.metrics import RECOVERIES
 from server.realtime import marks
 from server.realtime.cursor import BadCursor, Cursor
-from server.realtime.log import EventLog, Head, LoggedEvent
+from server.realtime.log import EventLog, Head
 from server.realtime.marks import Marks
 from server.realtime.missed import Missing, Source
 from server.realtime.pids import Pid, Pids
@@ -87,9 +86,7 @@ class LogRecovery:
         self._pids = pids
         self._presumed = presumed
         self._tail = Tail(tail)
-        self._source = Source(
-            db, event_log, self._tail, asyncio.Semaphore(reads), self.position
-        )
+        self._source = Source(db, event_log, self._tail, self.position, at_once=reads)
         self._relay: Position | None = None
         self._sockets: "Sockets | None" = None
 
@@ -97,16 +94,7 @@ class LogRecovery:
         """The parts that are made after this one."""
         self._relay = relay
         self._sockets = sockets
-        relay.listeners += (self._tail, self)
-
-    def heard(self, event: LoggedEvent) -> None:
-        """Sockets are told by `ClubSio.deliver`."""
-
-    def broke(self) -> None:
-        """This worker has skipped a part of the log: sockets return, and are told whether they
-        have missed something."""
-        assert self._sockets is not None
-        self._sockets.cut_off("the log broke off")
+        relay.listeners += (self._tail, sockets)
 
     def position(self) -> Cursor:
         """Up to where this worker has told its sockets."""
@@ -209,7 +197,11 @@ class LogRecovery:
         self._marks.set_soon(marks.ended(pid))
 
     async def missing(
-        self, after: Cursor | None, heard: list[str], until: dict[str, int], socket: "Socket"
+        self,
+        after: Cursor | None,
+        heard: Callable[[], Iterable[str]],
+        until: Mapping[str, int],
+        socket: "Socket",
     ) -> Missing | None:
         """What came after a cursor, less what a socket was told; None: it cannot be continued.
 
@@ -254,7 +246,7 @@ class Returning:
         self._missing = Missing(
             recovery._source,
             self._start,
-            audiences(who.member if who else None),
+            socket.audiences,
             until={},
             still_theirs=lambda: socket.who is who,
         )

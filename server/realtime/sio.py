@@ -11,6 +11,7 @@ import structlog
 from events.base import Event
 from server.db import Transaction
 from server.engine import Server
+from server.identity import rooms_that_hear
 from server.metrics import COMMIT_TO_DELIVERY, EVENTS_DELIVERED
 from server.realtime.log import EventLog, LoggedEvent
 
@@ -37,6 +38,7 @@ class ClubSio(Server):
     ) -> None:
         """Emit an event of the catalogue, or (as python-socketio does) a name with data.
 
+        `skip_sid`: the one socket that need not be told of an ephemeral event.
         Raises: WrongPayload; TypeError for a durable event without its transaction.
         """
         if not isinstance(event, Event):
@@ -50,7 +52,9 @@ class ClubSio(Server):
                 tell(event)
             payload = event.payload()
             data = None if payload is None else json.loads(payload)
-            await self._tell(event.wire_name(), event.room(), data, volatile=True)
+            skip_sid = kwargs.get("skip_sid")
+            name, room = event.wire_name(), event.room()
+            await self._tell(name, room, data, volatile=True, skip_sid=skip_sid)
 
     async def deliver(self, event: LoggedEvent) -> None:
         """Send a durable event to this worker's sockets that belong to its audience."""
@@ -66,11 +70,15 @@ class ClubSio(Server):
         *,
         volatile: bool = False,
         offset: str | None = None,
+        skip_sid: str | None = None,
     ) -> None:
-        room = None if audience == "all" else audience
+        rooms = rooms_that_hear(audience)
+        room = None if audience == "all" else rooms[0] if len(rooms) == 1 else rooms
         sockets = self.room_size(room)
         if sockets:
-            await super().emit(name, data, room=room, volatile=volatile, offset=offset)
+            await super().emit(
+                name, data, room=room, volatile=volatile, offset=offset, skip_sid=skip_sid
+            )
         # The last part of a name like balance:updated:7 is an id, which a metric must not hold.
         EVENTS_DELIVERED.labels(name.rstrip("0123456789").rstrip(":")).inc()
         log.info(f"emitted {name} to {audience}, {sockets} socket{'' if sockets == 1 else 's'}")
@@ -88,8 +96,12 @@ class ClubSio(Server):
         together: contextlib.AbstractContextManager[None] = self.manager.together()
         return together
 
-    def room_size(self, room: str | None) -> int:
-        """How many sockets of this worker are in a room; None: all of them."""
+    def sids(self, room: str) -> list[str]:
+        """The sockets of this worker that are in a room."""
+        return [sid for sid, _ in self.manager.get_participants(NAMESPACE, room)]
+
+    def room_size(self, room: str | tuple[str, ...] | None) -> int:
+        """How many sockets of this worker are in a room, or any of several; None: all of them."""
         return int(self.manager.size(NAMESPACE, room))
 
     def buffered(self, sid: str) -> int:

@@ -14,10 +14,12 @@ import structlog
 from events.connection import AuthExpired
 from server.engine.recovery import RecoveryUnavailable
 from server.errors import ClubError, DatabaseUnavailable
-from server.identity import SignedIn, audiences
+from server.identity import SignedIn, user_room
 from server.metrics import SOCKETS_CONNECTED
 from server.realtime.cursor import Cursor
 from server.realtime.expiry import Expiry
+from server.realtime.log import LoggedEvent
+from server.realtime.membership import Change, Changes, rooms_after
 from server.realtime.sio import ClubSio
 
 if TYPE_CHECKING:
@@ -44,6 +46,8 @@ class Socket:
     address: str
     since: datetime
     who: SignedIn | None = None
+    #: Where it is; they follow what the log tells of the member's dialogs.
+    rooms: set[str] = field(default_factory=set, repr=False)
     expiry: Expiry | None = field(default=None, repr=False)
     has_left: bool = False
     #: The position from which on it was told all of an audience; none before it was let in.
@@ -51,10 +55,13 @@ class Socket:
     #: One identity at a time.
     turn: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
 
+    def audiences(self) -> list[str]:
+        """What it hears now."""
+        return ["all", *self.rooms]
+
     def told_since(self, cursor: Cursor) -> None:
         """It was let in, and is told everything that is for it from this place on."""
-        heard = audiences(self.who.member if self.who else None)
-        self.told = dict.fromkeys(heard, cursor.position)
+        self.told = dict.fromkeys(self.audiences(), cursor.position)
 
     def cancel_timer(self) -> None:
         if self.expiry is not None:
@@ -82,6 +89,7 @@ class Sockets:
         self._grace_s = grace_s
         self._by_sid: dict[str, Socket] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._changes = Changes()
 
     def __len__(self) -> int:
         return len(self._by_sid)
@@ -116,6 +124,27 @@ class Sockets:
         """Break every connection; it is no goodbye, and clients come back by themselves."""
         for socket in self.all():
             self._sio.cut(socket.sid, reason)
+
+    # What the relay tells.
+
+    def heard(self, event: LoggedEvent) -> None:
+        """Who has joined or left a dialog hears what follows, or hears it no more."""
+        change = Change.of(event)
+        if change is None:
+            return
+        self._changes.note(change)
+        for sid in self._sio.sids(change.who):
+            socket = self._by_sid.get(sid)
+            if socket is not None and socket.who is not None and not socket.who.member.is_staff:
+                self._move(socket, rooms_after(socket.rooms, [change], 0))
+
+    def broke(self) -> None:
+        """This worker has skipped a part of the log: sockets return, and are told whether they
+        have missed something."""
+        self._changes.forget(self._recovery.position().position)
+        self.cut_off("the log broke off")
+
+    # Who they are.
 
     async def identify(self, socket: Socket, who: SignedIn) -> None:
         """Put the socket into the member's rooms and out of those of anybody else.
@@ -160,9 +189,12 @@ class Sockets:
     async def _missing(
         self, socket: Socket, who: SignedIn, after: Cursor | None, *, is_another: bool
     ) -> "Missing | None":
-        told = {"all": socket.told["all"]} if is_another else dict(socket.told)
+        # One that stays this member's is told live of the dialogs that it joins meanwhile.
+        told = {"all": socket.told["all"]} if is_another else socket.told
         try:
-            return await self._recovery.missing(after, audiences(who.member), told, socket)
+            return await self._recovery.missing(
+                after, lambda: ["all", *self._rooms(socket, who)], told, socket
+            )
         except RecoveryUnavailable as error:
             raise DatabaseUnavailable() from error
 
@@ -186,21 +218,27 @@ class Sockets:
         if self._by_sid.get(socket.sid) is not socket:
             # It left while its token was looked at.
             return
-        before = set(socket.who.member.rooms()) if socket.who else set()
-        after = set(who.member.rooms())
-        for room in before - after:
-            self._sio.leave(socket.sid, room)
-            socket.told.pop(room, None)
-        for room in after - before:
-            self._sio.enter(socket.sid, room)
-            if socket.told:
-                socket.told[room] = self._recovery.position().position
+        self._move(socket, self._rooms(socket, who))
         socket.who = who
         self._at_expiry(socket)
 
+    def _rooms(self, socket: Socket, who: SignedIn) -> set[str]:
+        """Where somebody is, as far as this worker has told it. Raises: DatabaseUnavailable."""
+        return socket.rooms if who is socket.who else self._changes.rooms(who.member)
+
+    def _move(self, socket: Socket, rooms: set[str]) -> None:
+        for room in socket.rooms - rooms:
+            self._sio.leave(socket.sid, room)
+            socket.told.pop(room, None)
+        for room in rooms - socket.rooms:
+            self._sio.enter(socket.sid, room)
+            if socket.told:
+                socket.told[room] = self._recovery.position().position
+        socket.rooms = rooms
+
     def _check_room_for(self, member_id: int) -> None:
         # Those of this member, whatever the role: user:{id} is everybody's first room.
-        if self._sio.room_size(f"user:{member_id}") >= self._per_member:
+        if self._sio.room_size(user_room(member_id)) >= self._per_member:
             raise TooManySockets()
 
     async def forget(self, socket: Socket) -> None:
@@ -211,9 +249,7 @@ class Sockets:
     async def _forget(self, socket: Socket) -> None:
         if socket.who is not None:
             await self._void_pid(socket)
-            for room in socket.who.member.rooms():
-                self._sio.leave(socket.sid, room)
-                socket.told.pop(room, None)
+            self._move(socket, set())
             socket.who = None
         socket.cancel_timer()
 

@@ -11,6 +11,9 @@ from server.identity import Member, SignedIn
 from server.keys import AUTH, CLAIMS, SIGNED_IN
 from server.web.tokens import Claims, Tokens
 
+# All of them go on when the statement is answered, and others wait meanwhile.
+_TOGETHER = 50
+
 
 class Members(Protocol):
     """Where members are looked up: `server.club.accounts`."""
@@ -52,7 +55,7 @@ class Lookups:
             try:
                 async with self._db.connection() as connection:
                     # Now, not before: whoever came while there was no connection is read too.
-                    asked, self.waiting = self.waiting, []
+                    asked, self.waiting = self.waiting[:_TOGETHER], self.waiting[_TOGETHER:]
                     found = await self._members.find_all(connection, [id_ for id_, _ in asked])
             except Exception as error:
                 if not asked:

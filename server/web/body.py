@@ -70,3 +70,9 @@ def invalid(messages: Any) -> Invalid:
     first = problem[0] if isinstance(problem, list) else problem
     where = "" if str(name).endswith("_schema") else f"{name}: "
     return Invalid(f"{where}{first}", fields=messages)
+
+
+def check_length(name: str, text: str, most: int) -> None:
+    """Hold a field to a bound that is a setting. Raises: Invalid."""
+    if len(text) > most:
+        raise invalid({name: [f"Longer than maximum length {most}."]})

@@ -9,8 +9,9 @@ from aiohttp import web
 
 from events.base import Command
 from events.fields import instance
-from server.errors import ClubError, InternalError, Invalid, Unavailable
-from server.keys import SIO, SOCKETS
+from server.errors import ClubError, InternalError, Invalid, Unauthorized, Unavailable
+from server.identity import Member
+from server.keys import AUTH, SIO, SOCKETS
 from server.web.body import load
 
 if TYPE_CHECKING:
@@ -42,6 +43,16 @@ class Commands:
     def bind(self, app: web.Application) -> None:
         for command, handler in self.all.items():
             app[SIO].on(command.name, _acked(app, command, handler))
+
+
+async def member_of(app: web.Application, socket: "Socket") -> Member:
+    """The member behind a socket, as now in the database. Raises: Unauthorized."""
+    if socket.who is None:
+        raise Unauthorized()
+    member = await app[AUTH].lookups.find(socket.who.member.id)
+    if member is None:
+        raise Unauthorized()
+    return member
 
 
 def refuse_unknown(app: web.Application) -> None:

@@ -1,4 +1,4 @@
-"""Rate limits: so many attempts per name, per address."""
+"""Rate limits: so many attempts per name, per address; so much a minute of each member."""
 
 import math
 import time
@@ -9,7 +9,31 @@ from limits.aio.storage import MemoryStorage
 from limits.aio.strategies import MovingWindowRateLimiter
 
 from server.config import Config
+from server.engine import Rate
 from server.errors import TooManyRequests
+
+# Those who have not been heard of for a while are forgotten when so many are remembered.
+_MOST_PACES = 10_000
+
+
+class Pace:
+    """How fast each member may do something: so much at once, then so much a minute."""
+
+    def __init__(self, per_minute: float, burst: int) -> None:
+        self._rate = Rate(per_minute / 60, burst)
+        self._arrivals: dict[int, float] = {}
+
+    def take(self, member_id: int) -> None:
+        """Raises: TooManyRequests, saying when the next may come."""
+        now = time.monotonic()
+        before = self._arrivals.get(member_id, 0.0)
+        arrival = self._rate.admit(before, now)
+        if arrival is None:
+            wait_s = self._rate.wait(before, now)
+            raise TooManyRequests("Not so fast.", retry_after_s=max(1, math.ceil(wait_s)))
+        self._arrivals[member_id] = arrival
+        if len(self._arrivals) > _MOST_PACES:
+            self._arrivals = {who: due for who, due in self._arrivals.items() if due > now}
 
 
 class RateLimits:
@@ -21,6 +45,9 @@ class RateLimits:
         self.login_name_anywhere = parse(config.login_attempts_per_name)
         self.login_address = parse(config.login_attempts_per_address)
         self.register_address = parse(config.registrations_per_address)
+        self.messages = Pace(config.messages_per_minute, config.messages_burst)
+        self.typing = Pace(config.typing_per_minute, config.typing_burst)
+        self.chat = Pace(config.chat_per_minute, config.chat_burst)
 
     async def attempt(self, limit: RateLimitItem, *what: str) -> None:
         """Count an attempt. Raises: TooManyRequests, saying when the next may come."""

@@ -1,6 +1,6 @@
 """Lists page by `before` and `limit`, and answer `next`."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from marshmallow import fields, validate
@@ -20,11 +20,17 @@ class PageQuery(Schema):
     limit = fields.Integer(load_default=DEFAULT_LIMIT, validate=validate.Range(1, MAX_LIMIT))
 
 
-def cut(found: Sequence[T], limit: int) -> tuple[Sequence[T], int | None]:
+def _id(entry: Any) -> int:
+    return int(entry.id)
+
+
+def cut(
+    found: Sequence[T], limit: int, place: Callable[[T], int] = _id
+) -> tuple[Sequence[T], int | None]:
     """The page, and where the next one begins or None at the end.
 
     `found` was read with one more than `limit`: only so can a full last page be told from one
-    that has a next.
+    that has a next. `place` is what the list is ordered by.
     """
     page = found[:limit]
-    return page, page[-1].id if len(found) > limit else None
+    return page, place(page[-1]) if len(found) > limit else None

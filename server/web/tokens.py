@@ -16,7 +16,7 @@ _ALGORITHMS = ["HS256"]
 # Headers of 8 KiB are all that aiohttp reads anyway.
 _MAX_LENGTH = 8000
 # A member asks again and again with one token. Only good ones are kept, so nobody can fill this.
-_KNOWN = 4096
+_KNOWN = 10_000
 _OWN_SUBJECT = re.compile(r"[1-9]\d{0,15}", re.ASCII)
 
 

@@ -1,6 +1,7 @@
 """The documents that the service makes of itself say what it does, and it does what they say."""
 
 import asyncio
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,18 @@ CONTRACT = {
     "PUT /api/inventory/{id}/status": "staff",
     "POST /api/payment/create": "member",
     "POST /api/payment/callback": "anyone",
+    "GET /api/dialogs": "member",
+    "POST /api/dialogs": "member",
+    "PATCH /api/dialogs/{id}": "staff",
+    "GET /api/dialogs/{id}/messages": "member",
+    "POST /api/dialogs/{id}/messages": "member",
+    "POST /api/dialogs/{id}/read": "member",
+    "PUT /api/dialogs/{id}/members/{userId}": "staff",
+    "DELETE /api/dialogs/{id}/members/{userId}": "member",
+    "GET /api/chat": "anyone",
+    "POST /api/chat": "member",
+    "DELETE /api/chat/{id}": "staff",
+    "POST /api/chat/mutes": "staff",
     "GET /api/drops": "anyone",
     "GET /api/updates": "anyone",
     "GET /api/updates/stream": "anyone",
@@ -67,6 +80,9 @@ def config(dsn: str, tmp_path_factory: pytest.TempPathFactory) -> Config:
         dsn,
         tmp_path_factory.mktemp("var"),
         updates_max_wait_s=0.01,
+        messages_burst=1_000_000,
+        chat_burst=1_000_000,
+        dialogs_per_member=100_000,
         login_failures_per_name="100000/hour",
         login_attempts_per_name="100000/hour",
         login_attempts_per_address="100000/hour",
@@ -171,8 +187,13 @@ async def test_events_that_existing_pages_listen_to_keep_their_names(club: Club)
         "auth:expired",
         "server:draining",
         "pong",
+        "chat:message",
+        "dialog_update",
+        "new_message",
+        "subscribed",
     } <= documented
-    assert {"user:identify", "ping"} <= COMMANDS.keys()
+    commands = {"user:identify", "ping", "subscribe", "dialog:send", "dialog:typing", "chat:send"}
+    assert commands <= COMMANDS.keys()
 
 
 # --- who may enter ---------------------------------------------------------------------------
@@ -193,7 +214,7 @@ async def test_doors_let_in_whom_they_say_and_nobody_else(
             # A wrong cursor: whoever is let in is told so, and the answer ends.
             path = f"{path}?after=x"
         # An id and a body that lead nowhere: whoever is let in is told so, and nothing changes.
-        place = path.replace("{id}", str(2**53 - 1))
+        place = re.sub(r"\{\w+\}", str(2**53 - 1), path)
         body = None if method == "GET" else {}
         anonymous = await club.call(method, place, body)
         assert (anonymous.status == 401) == (operation["x-who"] != "anyone"), (method, path)

@@ -32,7 +32,7 @@ def as_fast_as_pages_read(
 ) -> None:
     """By the time that a page has been told a batch, there is more."""
     log = club.app[EVENT_LOG]
-    read = log.after
+    read = log.after_each
 
     async def read_and_go_on(*arguments: Any) -> Any:
         answer = await read(*arguments)
@@ -40,7 +40,7 @@ def as_fast_as_pages_read(
         await club.settled()
         return answer
 
-    monkeypatch.setattr(log, "after", read_and_go_on)
+    monkeypatch.setattr(log, "after_each", read_and_go_on)
 
 
 # More than one batch, and less than one.

@@ -1,0 +1,318 @@
+"""Dialogs: members with the staff, and with each other."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from aiohttp import web
+from marshmallow import ValidationError, fields, validate, validates_schema
+
+from events import (
+    DialogJoined,
+    DialogLeft,
+    DialogTyping,
+    DialogUpdate,
+    NewMessage,
+    SendMessage,
+    Subscribe,
+    Subscribed,
+    Typing,
+)
+from events.fields import Choice, Count, Id, Prose, Schema, Text
+from events.views import DIALOG_STATUSES, MAX_TEXT, DialogView, MessageView
+from server.club import dialogs
+from server.club.accounts import UserNotFound
+from server.db import Transaction
+from server.errors import Forbidden, TooManyRequests
+from server.identity import Member
+from server.keys import CONFIG, DB, LIMITS, SIO
+from server.realtime.sockets import Socket
+from server.web.auth import require_member
+from server.web.body import check_length, query, read
+from server.web.commands import Commands, member_of
+from server.web.paging import PageQuery, cut
+from server.web.routes import MEMBER, STAFF, Routes, path_id, success
+from server.web.transactions import transaction
+
+routes = Routes("dialogs")
+commands = Commands()
+
+
+class DialogsQuery(PageQuery):
+    """`before` is the last message of the dialog where the page before ended."""
+
+    status = Choice(*DIALOG_STATUSES, load_default=None)
+
+
+class NewDialog(Schema):
+    subject = Text(max=MAX_TEXT, load_default="")
+    member_ids = fields.List(Id(), load_default=(), validate=validate.Length(max=1000))
+    text = Prose(required=True, max=MAX_TEXT)
+
+
+class NewMessageBody(Schema):
+    text = Prose(required=True, max=MAX_TEXT)
+    local_id = Text(min=1, max=64, load_default=None, allow_none=True)
+    internal = fields.Boolean(load_default=False, truthy={True}, falsy={False})
+
+
+class ReadBody(Schema):
+    message_id = Id(required=True)
+
+
+class DialogBody(Schema):
+    status = Choice(*DIALOG_STATUSES)
+    assignee_id = Id(allow_none=True)
+
+    @validates_schema
+    def something(self, values: dict[str, Any], **_: Any) -> None:
+        """Raises: ValidationError."""
+        if not values:
+            raise ValidationError("Say status, assigneeId, or both.")
+
+
+class DialogsAnswer(Schema):
+    dialogs = fields.List(fields.Nested(DialogView), required=True)
+    next = Id(required=True, allow_none=True)
+
+
+class DialogAnswer(Schema):
+    dialog = fields.Nested(DialogView, required=True)
+
+
+class MessagesAnswer(Schema):
+    messages = fields.List(fields.Nested(MessageView), required=True)
+    next = Id(required=True, allow_none=True)
+
+
+class MessageAnswer(Schema):
+    message = fields.Nested(MessageView, required=True)
+
+
+class ReadAnswer(Schema):
+    unread = Count(required=True)
+
+
+@routes.get("/api/dialogs", who=MEMBER, query=DialogsQuery, answer=DialogsAnswer)
+async def list_dialogs(request: web.Request) -> web.Response:
+    """The member's dialogs, for staff everybody's; those last written in come first."""
+    member = require_member(request)
+    page = await query(request, DialogsQuery)
+    async with request.app[DB].connection() as connection:
+        found = await dialogs.list_dialogs(
+            connection,
+            member,
+            status=page["status"],
+            before=page["before"],
+            limit=page["limit"] + 1,
+        )
+    shown, next_ = cut(found, page["limit"], lambda dialog: dialog.last_message.id)
+    return success(request, dialogs=shown, next=next_)
+
+
+@routes.post(
+    "/api/dialogs",
+    who=MEMBER,
+    body=NewDialog,
+    answer=DialogAnswer,
+    status=201,
+    errors=(
+        UserNotFound,
+        dialogs.TooManyMembers,
+        dialogs.TooManyDialogs,
+        TooManyRequests,
+    ),
+    tells=(DialogJoined, NewMessage, DialogUpdate),
+)
+async def begin_dialog(request: web.Request) -> web.Response:
+    """Begin a dialog with the staff, and with the members that are named."""
+    member = require_member(request)
+    body = await read(request, NewDialog)
+    app = request.app
+    check_length("subject", body["subject"], app[CONFIG].dialog_subject_max)
+    check_length("text", body["text"], app[CONFIG].dialog_text_max)
+    app[LIMITS].messages.take(member.id)
+    async with transaction(request) as tx:
+        begun = await dialogs.create(tx, member, **body, limits=_limits(app))
+        await tell_message(app, tx, begun)
+    return success(request, dialog=begun.dialog)
+
+
+@routes.patch(
+    "/api/dialogs/{id}",
+    who=STAFF,
+    body=DialogBody,
+    answer=DialogAnswer,
+    errors=(dialogs.DialogNotFound, dialogs.AssigneeNotStaff),
+    tells=(DialogUpdate,),
+)
+async def edit_dialog(request: web.Request) -> web.Response:
+    """Give a dialog another status, or to somebody of the staff (null: to nobody)."""
+    member = require_member(request)
+    body = await read(request, DialogBody)
+    async with transaction(request) as tx:
+        changed = await dialogs.edit(tx, member, path_id(request), **body)
+        await _tell_updates(request.app, tx, changed.updates)
+    return success(request, dialog=changed.dialog)
+
+
+@routes.get(
+    "/api/dialogs/{id}/messages",
+    who=MEMBER,
+    query=PageQuery,
+    answer=MessagesAnswer,
+    errors=(dialogs.DialogNotFound,),
+)
+async def list_messages(request: web.Request) -> web.Response:
+    """What was written in a dialog, newest first."""
+    member = require_member(request)
+    page = await query(request, PageQuery)
+    async with request.app[DB].connection() as connection:
+        found = await dialogs.history(
+            connection,
+            member,
+            path_id(request),
+            before=page["before"],
+            limit=page["limit"] + 1,
+        )
+    messages, next_ = cut(found, page["limit"])
+    return success(request, messages=messages, next=next_)
+
+
+@routes.post(
+    "/api/dialogs/{id}/messages",
+    who=MEMBER,
+    body=NewMessageBody,
+    answer=MessageAnswer,
+    status=201,
+    errors=(dialogs.DialogNotFound, Forbidden, TooManyRequests),
+    tells=(NewMessage, DialogUpdate),
+)
+async def send_message(request: web.Request) -> web.Response:
+    """Write in a dialog; a `localId` that came before is answered with its message."""
+    member = require_member(request)
+    body = await read(request, NewMessageBody)
+    sent = await _send(request.app, member, path_id(request), **body)
+    return success(request, message=sent)
+
+
+@commands.on(SendMessage)
+async def send_by_socket(
+    app: web.Application, socket: Socket, body: dict[str, Any]
+) -> dict[str, Any]:
+    """Write in a dialog."""
+    return {"message": await _send(app, await member_of(app, socket), **body)}
+
+
+async def _send(
+    app: web.Application, member: Member, dialog_id: int, **body: Any
+) -> dialogs.Message:
+    check_length("text", body["text"], app[CONFIG].dialog_text_max)
+    app[LIMITS].messages.take(member.id)
+    async with app[DB].transaction() as tx:
+        sent = await dialogs.send(tx, member, dialog_id, **body)
+        if sent.updates:
+            await tell_message(app, tx, sent)
+    return sent.message
+
+
+@routes.post(
+    "/api/dialogs/{id}/read",
+    who=MEMBER,
+    body=ReadBody,
+    answer=ReadAnswer,
+    errors=(dialogs.DialogNotFound, dialogs.MessageNotFound),
+    tells=(DialogUpdate,),
+)
+async def read_dialog(request: web.Request) -> web.Response:
+    """Say that everything up to a message was read; `unread` is what came after it."""
+    member = require_member(request)
+    body = await read(request, ReadBody)
+    async with transaction(request) as tx:
+        done = await dialogs.read(tx, member, path_id(request), **body)
+        await _tell_updates(request.app, tx, done.updates)
+    return success(request, unread=done.unread)
+
+
+@routes.put(
+    "/api/dialogs/{id}/members/{userId}",
+    who=STAFF,
+    answer=DialogAnswer,
+    errors=(
+        dialogs.DialogNotFound,
+        UserNotFound,
+        dialogs.TooManyMembers,
+        dialogs.TooManyDialogs,
+    ),
+    tells=(DialogJoined, DialogUpdate),
+)
+async def let_in(request: web.Request) -> web.Response:
+    """Make somebody a member of a dialog."""
+    member, user_id = require_member(request), path_id(request, "userId")
+    async with transaction(request) as tx:
+        changed = await dialogs.let_in(
+            tx, member, path_id(request), user_id, limits=_limits(request.app)
+        )
+        if changed.updates:
+            await request.app[SIO].emit(DialogJoined(user_id, changed.dialog.id), tx=tx)
+            await _tell_updates(request.app, tx, changed.updates)
+    return success(request, dialog=changed.dialog)
+
+
+@routes.delete(
+    "/api/dialogs/{id}/members/{userId}",
+    who=MEMBER,
+    errors=(dialogs.DialogNotFound, UserNotFound, Forbidden),
+    tells=(DialogLeft, DialogUpdate),
+)
+async def take_out(request: web.Request) -> web.Response:
+    """Leave a dialog; staff may take others out, too."""
+    member, user_id = require_member(request), path_id(request, "userId")
+    async with transaction(request) as tx:
+        changed = await dialogs.take_out(tx, member, path_id(request), user_id)
+        await _tell_updates(request.app, tx, changed.updates)
+        await request.app[SIO].emit(DialogLeft(user_id, changed.dialog.id), tx=tx)
+    return success(request)
+
+
+@commands.on(Typing)
+async def typing(app: web.Application, socket: Socket, body: dict[str, Any]) -> dict[str, Any]:
+    """Tell the others in a dialog that somebody is writing; nobody is told later."""
+    member = await member_of(app, socket)
+    app[LIMITS].typing.take(member.id)
+    async with app[DB].connection() as connection:
+        await dialogs.enter(connection, member, body["dialog_id"])
+    await app[SIO].emit(DialogTyping(body["dialog_id"], member.id), skip_sid=socket.sid)
+    return {}
+
+
+@commands.on(Subscribe)
+async def subscribe(app: web.Application, socket: Socket, body: dict[str, Any]) -> dict[str, Any]:
+    """Say which dialogs the socket hears of."""
+    member = await member_of(app, socket)
+    async with app[DB].connection() as connection:
+        heard = await dialogs.heard(connection, member, body["dialog_ids"])
+    await app[SIO].emit(Subscribed(socket.sid, heard))
+    return {"dialog_ids": heard}
+
+
+def _limits(app: web.Application) -> dialogs.DialogLimits:
+    config = app[CONFIG]
+    return dialogs.DialogLimits(config.dialog_members_max, config.dialogs_per_member)
+
+
+async def tell_message(
+    app: web.Application, tx: Transaction, written: dialogs.Sent | dialogs.Begun
+) -> None:
+    """Tell all that a new message brings about, at whichever door it was written."""
+    if isinstance(written, dialogs.Begun):
+        for user_id in written.joined:
+            await app[SIO].emit(DialogJoined(user_id, written.dialog.id), tx=tx)
+    await app[SIO].emit(NewMessage.of(written.message), tx=tx)
+    await _tell_updates(app, tx, written.updates)
+
+
+async def _tell_updates(
+    app: web.Application, tx: Transaction, updates: Iterable[dialogs.Update]
+) -> None:
+    for update in updates:
+        await app[SIO].emit(DialogUpdate.of(update.user_id, update.dialog), tx=tx)
