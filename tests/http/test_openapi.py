@@ -82,7 +82,7 @@ def config(dsn: str, tmp_path_factory: pytest.TempPathFactory) -> Config:
         updates_max_wait_s=0.01,
         messages_burst=1_000_000,
         chat_burst=1_000_000,
-        dialogs_per_member=100_000,
+        dialogs_begun_max=100_000,
         login_failures_per_name="100000/hour",
         login_attempts_per_name="100000/hour",
         login_attempts_per_address="100000/hour",
