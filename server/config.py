@@ -93,7 +93,8 @@ class Config:
     currency: str = "RUB"
     pay_url: str | None = None
     dialog_members_max: int = 50
-    dialogs_per_member: int = 1000
+    dialogs_begun_max: int = 500
+    dialogs_joined_max: int = 500
     dialog_subject_max: int = 200
     dialog_text_max: int = 4000
     messages_per_minute: float = 120.0
@@ -215,8 +216,11 @@ def _read(env: Env, *, demo: bool) -> Config:
         currency=_matching(env, "CURRENCY", Config.currency, "[A-Z]{3}"),
         pay_url=env.str("PAY_URL", "") or None,
         dialog_members_max=_whole(env, "DIALOG_MEMBERS_MAX", Config.dialog_members_max, 2, 1000),
-        dialogs_per_member=_whole(
-            env, "DIALOGS_PER_MEMBER", Config.dialogs_per_member, 1, 100_000
+        dialogs_begun_max=_whole(
+            env, "DIALOGS_BEGUN_MAX", Config.dialogs_begun_max, 1, 100_000
+        ),
+        dialogs_joined_max=_whole(
+            env, "DIALOGS_JOINED_MAX", Config.dialogs_joined_max, 1, 100_000
         ),
         dialog_subject_max=_whole(
             env, "DIALOG_SUBJECT_MAX", Config.dialog_subject_max, 1, MAX_TEXT

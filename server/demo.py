@@ -1,4 +1,4 @@
-"""The demo club: accounts with money, and cases to open."""
+"""The demo club: accounts with money, cases to open, and people who talk."""
 
 import secrets
 from typing import Any
@@ -6,9 +6,12 @@ from typing import Any
 import structlog
 from aiohttp import web
 
-from events import BalanceUpdated, CasesUpdated
-from server.club import accounts, cases, ledger
+from events import BalanceUpdated, CasesUpdated, ChatMessage
+from handlers.dialogs import limits_of, tell_message
+from server.club import accounts, cases, chat, dialogs, ledger
 from server.config import write_private
+from server.db import Transaction
+from server.identity import Member
 from server.keys import CONFIG, DB, PASSWORDS, SIO
 
 log = structlog.get_logger(__name__)
@@ -87,6 +90,19 @@ CASES: tuple[dict[str, Any], ...] = (
 )
 
 
+CHAT = (
+    ("player2", "Good evening! Anybody up for a match?"),
+    ("player1", "In ten minutes, I am opening one more case."),
+    ("staff", "The tournament begins at eight. See you there!"),
+)
+
+# Who writes, and what; the first of them begins the dialog.
+TALK = (
+    ("player1", "Hello! The mouse at PC 12 double-clicks."),
+    ("staff", "Thank you! Take the one from PC 14 for now, we will bring a new one."),
+)
+
+
 async def fill(app: web.Application) -> None:
     """Fill an empty database; one that holds accounts is left as it is.
 
@@ -106,12 +122,27 @@ async def fill(app: web.Application) -> None:
     sio = app[SIO]
     # Written first: accounts whose passwords nobody knows would be of no use.
     write_private(path, made)
+    people: dict[str, Member] = {}
     async with app[DB].transaction() as tx:
         for name, role, balance_minor in ACCOUNTS:
-            member = await accounts.register(tx, name, hashes[name], role=role)
+            member = people[name] = await accounts.register(tx, name, hashes[name], role=role)
             if balance_minor:
                 after = await ledger.post(tx, member.id, balance_minor, "deposit", "demo")
                 await sio.emit(BalanceUpdated(member.id, after), tx=tx)
         for case in CASES:
             await cases.create(tx, **case)
         await sio.emit(CasesUpdated(), tx=tx)
+        for name, text in CHAT:
+            await sio.emit(ChatMessage.of(await chat.say(tx, people[name], text)), tx=tx)
+        await _talk(app, tx, people)
+
+
+async def _talk(app: web.Application, tx: Transaction, people: dict[str, Member]) -> None:
+    (name, text), *answers = TALK
+    begun = await dialogs.create(
+        tx, people[name], subject="PC 12", member_ids=(), text=text, limits=limits_of(app)
+    )
+    await tell_message(app, tx, begun)
+    for name, text in answers:
+        sent = await dialogs.send(tx, people[name], begun.dialog.id, text=text)
+        await tell_message(app, tx, sent)

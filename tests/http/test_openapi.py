@@ -97,7 +97,7 @@ def config(dsn: str, tmp_path_factory: pytest.TempPathFactory) -> Config:
         messages_burst=1_000_000,
         chat_burst=1_000_000,
         calendar_burst=1_000_000,
-        dialogs_per_member=100_000,
+        dialogs_begun_max=100_000,
         login_failures_per_name="100000/hour",
         login_attempts_per_name="100000/hour",
         login_attempts_per_address="100000/hour",

@@ -9,8 +9,10 @@ from urllib.parse import urlsplit
 import pytest
 
 from server.config import Config
+from server.keys import SOCKETS
+from server.realtime.sockets import Socket
 from tests.clients.proxy import Proxy
-from tests.club import Club
+from tests.club import Club, until
 from tests.kit_python.bot import bot
 from tests.kit_python.conftest import through
 from tests.kit_python.teller import Teller
@@ -118,6 +120,29 @@ async def test_bot_that_changes_doors_while_events_flow_misses_and_repeats_nothi
 
         await teller.all_heard(player)
         assert len(player.resyncs) == 1
+
+
+async def test_door_that_is_left_for_a_better_one_says_goodbye(
+    club: Club, teller: Teller, network: Proxy
+) -> None:
+    sockets = club.app[SOCKETS]
+
+    def of_the_bot() -> list[Socket]:
+        return [s for s in sockets.all() if s.who and s.who.member.id == teller.player.id]
+
+    network.block = "403"
+    async with bot(network.url, teller.player) as player:
+        await player.is_online("polling")
+        (polling,) = of_the_bot()
+        network.block = None
+        await player.is_online("websocket")
+
+        # It would be there for as long as it may be silent otherwise.
+        async def is_gone() -> bool:
+            return polling not in of_the_bot()
+
+        await until(is_gone, "the club knows that it was left")
+        assert len(of_the_bot()) == 1
 
 
 async def test_bot_whose_websocket_is_swallowed_while_it_stands_comes_back(

@@ -10,7 +10,7 @@ import pytest
 
 from cyberhub_client import Client, Event
 from tests.clients.proxy import Proxy
-from tests.club import PATIENCE_S, Club
+from tests.club import PATIENCE_S, Club, until
 from tests.happenings import here, tell_all
 from tests.kit_python.bot import TIMING, bot
 from tests.kit_python.teller import Teller
@@ -28,6 +28,15 @@ async def balances(client: Client, count: int) -> list[float]:
     return heard
 
 
+async def shows(client: Client, balance: float) -> None:
+    """Wait until the snapshot does: the events until then have come."""
+
+    async def is_shown() -> bool:
+        return client.snapshot is not None and client.snapshot["balance"] == balance
+
+    await until(is_shown, f"the balance is {balance}")
+
+
 def quick(club: Club, teller: Teller, **options: Any) -> Client:
     return Client(club.url, token=teller.player.token, timing=TIMING, **options)
 
@@ -37,6 +46,7 @@ async def test_stream_that_is_left_and_taken_up_again_goes_on_where_it_was(
 ) -> None:
     async with quick(club, teller) as client:
         await teller.tells(3)
+        await shows(client, 0.03)
         assert await balances(client, 2) == [0.01, 0.02]
         await teller.tells(2)
         assert await balances(client, 3) == [0.03, 0.04, 0.05]
@@ -123,15 +133,8 @@ async def test_caller_who_comes_after_more_than_is_kept_begins_with_a_resync(
     club: Club, teller: Teller
 ) -> None:
     async with quick(club, teller, backlog=5) as client:
-        told = asyncio.Event()
-
-        def look(snapshot: Any) -> None:
-            if snapshot["balance"] == 0.2:
-                told.set()
-
-        client.on("snapshot", look)
         await teller.tells(20)
-        await asyncio.wait_for(told.wait(), PATIENCE_S)
+        await shows(client, 0.2)
         stream = client.events()
         begin = await anext(stream)
         assert (begin.name, begin.data["balance"]) == ("resync", 0.2)

@@ -13,14 +13,11 @@ from tests.process.server import Server
 
 
 @contextmanager
-def serving(
-    dsn: str, var_dir: Path, *, port: int | None = None, **settings: object
-) -> Iterator[Server]:
+def serving(dsn: str, var_dir: Path, **settings: object) -> Iterator[Server]:
     """A server that is ready; `settings` are variables of its environment."""
     with Server(
         var_dir,
         "serve",
-        port=port,
         host="127.0.0.1",
         database_url=dsn,
         jwt_secret=JWT_SECRET,

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from tests.clients.page import PATIENCE_S, RELEASES, Page
+from tests.clients.wire import Wire
 from tests.http.test_shell_clients import line, loop_of, running
-from tests.process.server import Server, free_port
+from tests.process.server import Server
 from tests.process.serving import member, serving
 from tests.realtime.chronicle import Chronicle
 
@@ -58,11 +59,13 @@ async def test_real_time_goes_off_and_on_again_by_a_setting_and_no_client_is_cha
 ) -> None:
     id_, token = await member(dsn, "player")
     _, staff = await member(dsn, "staff", role="staff")
-    port = free_port()
-    url, auth = f"http://127.0.0.1:{port}", {"token": token}
+    auth = {"token": token}
     begin = await chronicle.number()
     async with AsyncExitStack() as clients:
-        with serving(dsn, tmp_path / "on", port=port) as server:
+        with serving(dsn, tmp_path / "on") as server:
+            # The address stays, as that of a club's proxy.
+            wire = await clients.enter_async_context(Wire.open(server.port))
+            url = wire.url
             pages = [
                 await clients.enter_async_context(
                     Page.open(RELEASES["4.8"], url, auth=auth, transports=[transport])
@@ -85,7 +88,8 @@ async def test_real_time_goes_off_and_on_again_by_a_setting_and_no_client_is_cha
             await stop(server)
         await chronicle.tell(3, id_)
 
-        with serving(dsn, tmp_path / "off", port=port, realtime_enabled=False) as server:
+        with serving(dsn, tmp_path / "off", realtime_enabled=False) as server:
+            wire.port = server.port
             assert server.ask("GET", "/health")[1]["websocket"] == "disabled"
             last = await chronicle.tell(3, id_)
             await loop.hears(last)
@@ -95,7 +99,8 @@ async def test_real_time_goes_off_and_on_again_by_a_setting_and_no_client_is_cha
             await stop(server)
         await chronicle.tell(3, id_)
 
-        with serving(dsn, tmp_path / "on again", port=port) as server:
+        with serving(dsn, tmp_path / "on again") as server:
+            wire.port = server.port
             assert server.ask("GET", "/health")[1]["websocket"] == "active"
             for page in pages:
                 assert (await page.connected(2))["recovered"]

@@ -65,14 +65,14 @@ class Line:
         wait_s = 0.0
         try:
             while True:
-                door: Door | None = await self._connect(wait_s)
+                door = await self._connect(wait_s)
                 began = _now()
-                while door is not None:
-                    door = await self._stay(door)
+                while (better := await self._stay(door)) is not None:
+                    door = better
                 # One that never stands for long must not be asked for without a pause.
                 if _now() - began > self._timing.retry[1]:
                     self._retry.reset()
-                wait_s = self._retry.next()
+                wait_s = self._wait_after(door.lost.result())
         finally:
             if self.door is not None:
                 self._say_goodbye(self.door)
@@ -102,7 +102,11 @@ class Line:
                 return await self._first_that_opens()
             except (ApiError, CallerBehind) as problem:
                 await self._heed(problem)
-            wait_s = self._retry.next()
+                wait_s = self._wait_after(problem)
+
+    def _wait_after(self, problem: Exception) -> float:
+        """Seconds; who waits for the caller has waited enough."""
+        return 0.0 if isinstance(problem, CallerBehind) else self._retry.next()
 
     async def _first_that_opens(self) -> Door:
         return await staggered(
@@ -127,7 +131,8 @@ class Line:
                 raise CallerBehind
         except BaseException as problem:
             self._say_goodbye(door)
-            log.info("%s: %s", via, problem)
+            if isinstance(problem, ApiError):
+                log.info("%s: %s", via, problem)
             raise
         return door
 

@@ -35,6 +35,9 @@ class Snapshot:
         while True:
             self._touched = None
             value = await self._get()
+            if self.value is not None and is_after(self.value["cursor"], value["cursor"]):
+                # It was loaded meanwhile.
+                return
             if self._touched is None or not is_after(self._touched, value["cursor"]):
                 self.show({name: each for name, each in value.items() if name != "success"})
                 return

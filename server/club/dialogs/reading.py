@@ -19,40 +19,65 @@ from server.identity import Member
 # index be entered at the place, however the statement is planned.
 _FROM_THE_TOP = 2**63 - 1
 
-# The page first, and only then what is shown of it.
-_LIST = f"""
+
+def _shown(page: str) -> str:
+    """A page of dialogs with what is shown of them: the page first, and only then the rest."""
+    return f"""
     SELECT page.id AS page_id, subject, status, unread, updated_at,
            {MESSAGE_COLUMNS}, {ASSIGNEE_COLUMNS}
-      FROM ({{page}}) AS page
+      FROM ({page}) AS page
       JOIN messages AS message ON message.id = page.last_id
       JOIN users AS sender ON sender.id = message.sender_id
  LEFT JOIN users AS assignee ON assignee.id = page.assignee_id
   ORDER BY page.last_id DESC
 """
 
-_OWN = _LIST.format(
-    page="""
-    SELECT dialogs.id, subject, status, assignee_id, updated_at,
-           public_count - read_count AS unread, last_public_message_id AS last_id
-      FROM dialog_members JOIN dialogs ON dialogs.id = dialog_id
-     WHERE user_id = $4 AND last_public_message_id < $1 AND ($3::text IS NULL OR status = $3)
+
+def _everybodys(condition: str) -> str:
+    return _shown(
+        f"""
+    SELECT id, subject, status, assignee_id, updated_at,
+           message_count - staff_read AS unread, last_message_id AS last_id
+      FROM dialogs
+     WHERE last_message_id < $1 {condition}
+  ORDER BY last_message_id DESC
+     LIMIT $2
+"""
+    )
+
+
+def _page_of_messages(condition: str) -> str:
+    return f"""
+    SELECT {MESSAGE_COLUMNS}
+      FROM (SELECT * FROM messages
+             WHERE dialog_id = $1 AND id < $2 {condition}
+          ORDER BY id DESC
+             LIMIT $3) AS message
+      JOIN users AS sender ON sender.id = message.sender_id
+  ORDER BY message.id DESC
+"""
+
+
+# By an array, so that the member's dialogs are looked up one by one: a join would be planned as a
+# walk through those of everybody.
+_OWN = _shown(
+    """
+    SELECT id, subject, status, assignee_id, updated_at,
+           public_count - (SELECT read_count
+                             FROM dialog_members
+                            WHERE dialog_id = dialogs.id AND user_id = $4) AS unread,
+           last_public_message_id AS last_id
+      FROM dialogs
+     WHERE id = ANY(ARRAY(SELECT dialog_id FROM dialog_members WHERE user_id = $4))
+       AND last_public_message_id < $1 AND ($3::text IS NULL OR status = $3)
   ORDER BY last_public_message_id DESC
      LIMIT $2
 """
 )
 
-_EVERYBODYS = """
-    SELECT id, subject, status, assignee_id, updated_at,
-           message_count - staff_read AS unread, last_message_id AS last_id
-      FROM dialogs
-     WHERE last_message_id < $1 {status}
-  ORDER BY last_message_id DESC
-     LIMIT $2
-"""
+_ALL = _everybodys("")
 
-_ALL = _LIST.format(page=_EVERYBODYS.format(status=""))
-
-_OF_STATUS = _LIST.format(page=_EVERYBODYS.format(status="AND status = $3"))
+_OF_STATUS = _everybodys("AND status = $3")
 
 _MEMBERS = """
     SELECT dialog_id, users.id, username, role
@@ -66,19 +91,9 @@ _MAY_ENTER = """
        AND ($3 OR EXISTS (SELECT FROM dialog_members WHERE dialog_id = $1 AND user_id = $2))
 """
 
-_PAGE_OF_MESSAGES = f"""
-    SELECT {MESSAGE_COLUMNS}
-      FROM (SELECT * FROM messages
-             WHERE dialog_id = $1 AND id < $2 {{shown}}
-          ORDER BY id DESC
-             LIMIT $3) AS message
-      JOIN users AS sender ON sender.id = message.sender_id
-  ORDER BY message.id DESC
-"""
+_HISTORY = _page_of_messages("")
 
-_HISTORY = _PAGE_OF_MESSAGES.format(shown="")
-
-_PUBLIC_HISTORY = _PAGE_OF_MESSAGES.format(shown="AND NOT internal")
+_PUBLIC_HISTORY = _page_of_messages("AND NOT internal")
 
 _DIALOGS_OF = "SELECT dialog_id FROM dialog_members WHERE user_id = $1 ORDER BY dialog_id"
 
