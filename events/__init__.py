@@ -6,6 +6,7 @@ made from these classes.
 
 from events.balance import BalanceUpdated
 from events.base import COMMANDS, EVENTS, Audience, Command, Event, WrongPayload
+from events.calendar import EventCancelled, EventUpdated, InvitationNew, ParticipantUpdated
 from events.cases import CasesUpdated
 from events.chat import ChatMessage, ChatRemoved, SendChat
 from events.connection import AuthExpired, Identify, Ping, Pong, Resync, ServerDraining
@@ -22,6 +23,7 @@ from events.dialogs import (
 )
 from events.drops import DropNew
 from events.inventory import InventoryUpdated
+from events.notifications import NotificationNew, NotificationRead
 from events.reactor import ReactorEvent
 
 __all__ = [
@@ -40,9 +42,15 @@ __all__ = [
     "DialogUpdate",
     "DropNew",
     "Event",
+    "EventCancelled",
+    "EventUpdated",
     "Identify",
     "InventoryUpdated",
+    "InvitationNew",
     "NewMessage",
+    "NotificationNew",
+    "NotificationRead",
+    "ParticipantUpdated",
     "Ping",
     "Pong",
     "ReactorEvent",

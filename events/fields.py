@@ -294,6 +294,8 @@ class Time(fields.Field[datetime]):
     default_error_messages = {"invalid": "Must be an ISO 8601 time with a zone."}
 
     def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
+        if value is None and self.allow_none:
+            return None
         if not isinstance(value, datetime) or value.tzinfo is None:
             raise ValidationError(f"{attr}: {value!r} is not an aware time.")
         return iso(value)
@@ -303,11 +305,12 @@ class Time(fields.Field[datetime]):
     ) -> datetime:
         try:
             moment = datetime.fromisoformat(value)
-        except (TypeError, ValueError):
-            raise self.make_error("invalid") from None
-        if moment.tzinfo is None:
-            raise self.make_error("invalid")
-        return moment.astimezone(UTC)
+            if moment.tzinfo is not None:
+                return moment.astimezone(UTC)
+        # The first and the last hours of the calendar have no UTC.
+        except (TypeError, ValueError, OverflowError):
+            pass
+        raise self.make_error("invalid")
 
 
 def iso(moment: datetime) -> str:

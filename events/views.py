@@ -2,7 +2,7 @@
 
 from marshmallow import fields
 
-from events.fields import Balance, Choice, Count, Id, Money, Prose, Schema, Text, Time
+from events.fields import AnyJson, Balance, Choice, Count, Id, Money, Prose, Schema, Text, Time
 
 # Whatever the settings allow, no text is longer: it travels in events.
 MAX_TEXT = 16_000
@@ -11,6 +11,18 @@ ROLES = ("member", "staff", "admin", "service")
 DIALOG_STATUSES = ("open", "pending", "resolved")
 INVENTORY_STATUSES = ("won", "claimed", "issued", "cancelled")
 RARITIES = ("common", "uncommon", "rare", "epic", "legendary")
+VISIBILITIES = ("private", "public")
+PARTICIPANT_STATUSES = ("needs-action", "accepted", "declined", "tentative")
+NOTIFICATION_KINDS = (
+    "reply",
+    "invitation",
+    "event_changed",
+    "event_cancelled",
+    "reminder",
+    "promoted",
+    "payment",
+    "prize",
+)
 
 
 class ItemView(Schema):
@@ -107,3 +119,46 @@ class UserView(Schema):
     username = Text(max=200, required=True)
     role = Choice(*ROLES, required=True)
     balance = Balance(required=True, attribute="balance_minor")
+
+
+class NotificationView(Schema):
+    """Something that concerns a member; what `data` holds depends on the kind."""
+
+    id = Id(required=True)
+    kind = Choice(*NOTIFICATION_KINDS, required=True)
+    data = AnyJson(required=True)
+    at = Time(required=True)
+    read = fields.Boolean(required=True)
+
+
+class CalendarEventFacts(Schema):
+    """An event of the calendar, without what differs by who looks at it."""
+
+    id = Id(required=True)
+    title = Text(max=200, required=True)
+    description = Text(max=4000, lines=True, required=True)
+    location = Text(max=200, required=True)
+    starts_at = Time(required=True)
+    ends_at = Time(required=True)
+    capacity = Count(required=True, allow_none=True)
+    visibility = Choice(*VISIBILITIES, required=True)
+    owner = fields.Nested(NameView, required=True)
+    sequence = Count(required=True)
+    cancelled = fields.Boolean(required=True)
+
+
+class ParticipantView(Schema):
+    """Whether somebody comes (RFC 5545 PARTSTAT); `waitlisted`: when there is a free seat."""
+
+    user_id = Id(required=True)
+    status = Choice(*PARTICIPANT_STATUSES, required=True)
+    waitlisted = fields.Boolean(required=True)
+
+
+class EventNotice(Schema):
+    """What a notification tells of an event of the calendar."""
+
+    event_id = Id(required=True, attribute="id")
+    title = Text(max=200, required=True)
+    location = Text(max=200, required=True)
+    starts_at = Time(required=True)

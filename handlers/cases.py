@@ -3,13 +3,15 @@
 from aiohttp import web
 from marshmallow import ValidationError, fields, validate
 
-from events import BalanceUpdated, CasesUpdated, DropNew, InventoryUpdated
-from events.fields import Balance, Choice, Fraction, Id, Money, Name, Schema, Text
+from events import BalanceUpdated, CasesUpdated, DropNew, InventoryUpdated, NotificationNew
+from events.fields import Balance, Choice, Fraction, Id, Money, Name, Schema, Text, instance
 from events.views import RARITIES, ItemView
 from server.club import cases, openings
 from server.club.ledger import InsufficientBalance
+from server.club.notifications import Notice
 from server.keys import DB, SIO
 from server.metrics import OPENINGS
+from server.telling import notify
 from server.web.auth import require_member
 from server.web.body import read
 from server.web.routes import ADMIN, ANYONE, MEMBER, Routes, path_id, success
@@ -134,6 +136,13 @@ class OpenedAnswer(Schema):
     opening = fields.Nested(OpeningView, required=True)
 
 
+class PrizeNotice(Schema):
+    """What a notification tells of a prize that is ready to collect."""
+
+    inventory_id = Id(required=True)
+    item = fields.Nested(ItemView, required=True)
+
+
 class DrawnLineView(Schema):
     id = Id(required=True)
     name = fields.String(required=True)
@@ -187,7 +196,7 @@ async def get_case(request: web.Request) -> web.Response:
     body=OpenCase,
     answer=OpenedAnswer,
     errors=(cases.CaseNotFound, openings.SoldOut, InsufficientBalance),
-    tells=(BalanceUpdated, InventoryUpdated, DropNew, CasesUpdated),
+    tells=(BalanceUpdated, InventoryUpdated, DropNew, CasesUpdated, NotificationNew),
     moves_money=True,
 )
 async def open_case(request: web.Request) -> web.Response:
@@ -202,6 +211,10 @@ async def open_case(request: web.Request) -> web.Response:
         await sio.emit(DropNew.of(opened.drop), tx=money.tx)
         if opened.ran_out:
             await sio.emit(CasesUpdated(), tx=money.tx)
+        if opened.item.stock is not None:
+            # What is counted is a thing: it lies at the desk.
+            prize = instance(PrizeNotice).dump(opened)
+            await notify(request.app, money.tx, [Notice(member.id, "prize", prize)])
         answer = money.answer(
             item=opened.item,
             balance=opened.balance_minor,

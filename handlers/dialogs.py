@@ -132,7 +132,7 @@ async def begin_dialog(request: web.Request) -> web.Response:
     check_length("text", body["text"], app[CONFIG].dialog_text_max)
     app[LIMITS].messages.take(member.id)
     async with transaction(request) as tx:
-        begun = await dialogs.create(tx, member, **body, limits=_limits(app))
+        begun = await dialogs.create(tx, member, **body, limits=limits_of(app))
         await tell_message(app, tx, begun)
     return success(request, dialog=begun.dialog)
 
@@ -241,7 +241,6 @@ async def read_dialog(request: web.Request) -> web.Response:
         dialogs.DialogNotFound,
         UserNotFound,
         dialogs.TooManyMembers,
-        dialogs.TooManyDialogs,
     ),
     tells=(DialogJoined, DialogUpdate),
 )
@@ -250,7 +249,7 @@ async def let_in(request: web.Request) -> web.Response:
     member, user_id = require_member(request), path_id(request, "userId")
     async with transaction(request) as tx:
         changed = await dialogs.let_in(
-            tx, member, path_id(request), user_id, limits=_limits(request.app)
+            tx, member, path_id(request), user_id, limits=limits_of(request.app)
         )
         if changed.updates:
             await request.app[SIO].emit(DialogJoined(user_id, changed.dialog.id), tx=tx)
@@ -295,9 +294,11 @@ async def subscribe(app: web.Application, socket: Socket, body: dict[str, Any]) 
     return {"dialog_ids": heard}
 
 
-def _limits(app: web.Application) -> dialogs.DialogLimits:
+def limits_of(app: web.Application) -> dialogs.DialogLimits:
     config = app[CONFIG]
-    return dialogs.DialogLimits(config.dialog_members_max, config.dialogs_per_member)
+    return dialogs.DialogLimits(
+        config.dialog_members_max, config.dialogs_begun_max, config.dialogs_joined_max
+    )
 
 
 async def tell_message(

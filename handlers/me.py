@@ -7,7 +7,7 @@ from marshmallow import fields
 
 from events.fields import Balance, Schema
 from events.views import InventoryItemView, UserView
-from server.club import accounts, inventory
+from server.club import accounts, inventory, notifications
 from server.errors import InvalidToken, Unavailable
 from server.identity import Member, user_room
 from server.keys import CONFIG, DB, EVENT_LOG
@@ -70,6 +70,6 @@ async def _snapshot(request: web.Request, member: Member) -> web.Response | None
             inventory=await inventory.list_prizes(
                 moment, member.id, status=None, before=None, limit=MAX_LIMIT
             ),
-            unread=0,
+            unread=(await notifications.head(moment, member.id)).unread,
             cursor=str((await log.head(moment)).cursor),
         )

@@ -8,13 +8,15 @@ from aiohttp import web
 from marshmallow import fields
 from yarl import URL
 
-from events import BalanceUpdated
-from events.fields import Id, IdOrText, Money, Schema, Text
+from events import BalanceUpdated, NotificationNew
+from events.fields import Id, IdOrText, Money, Schema, Text, instance
 from server.club import payments, signatures
 from server.club.accounts import UserNotFound
 from server.club.ledger import BalanceLimit
+from server.club.notifications import Notice
 from server.keys import ADDRESS, CONFIG, DB, SIO
 from server.metrics import CALLBACKS
+from server.telling import notify
 from server.web.auth import require_member
 from server.web.body import load, parse_json, read
 from server.web.routes import ANYONE, MEMBER, Routes, path_id, success
@@ -95,7 +97,7 @@ async def create_payment(request: web.Request) -> web.Response:
     body=Callback,
     answer=Received,
     errors=(signatures.InvalidSignature, payments.PaymentMismatch, UserNotFound, BalanceLimit),
-    tells=(BalanceUpdated,),
+    tells=(BalanceUpdated, NotificationNew),
 )
 async def callback(request: web.Request) -> web.Response:
     """The provider's word that money came; signed, credited once."""
@@ -131,6 +133,8 @@ async def _receive(request: web.Request, provider: str, body: dict[str, Any]) ->
             await request.app[SIO].emit(
                 BalanceUpdated(body["user_id"], credit.balance_minor), tx=tx
             )
+            amount = instance(Amount).dump({"amount": body["amount"]})
+            await notify(request.app, tx, [Notice(body["user_id"], "payment", amount)])
     CALLBACKS.labels(credit.outcome).inc()
     if credit.outcome == "conflicting":
         log.warning("payment callback repeats a transaction with other facts", **facts)
@@ -155,7 +159,11 @@ async def demo_payment(request: web.Request) -> web.Response:
 
 
 @demo_routes.post(
-    "/api/demo/payments/{id}", who=MEMBER, answer=Received, tells=(BalanceUpdated,), hidden=True
+    "/api/demo/payments/{id}",
+    who=MEMBER,
+    answer=Received,
+    tells=(BalanceUpdated, NotificationNew),
+    hidden=True,
 )
 async def demo_pay(request: web.Request) -> web.Response:
     """The demo's pay page stands in for the provider's: it confirms the payment."""

@@ -11,6 +11,8 @@ from aiohttp import web
 import handlers.admin
 import handlers.auth
 import handlers.balance
+import handlers.calendar
+import handlers.calendar_feed
 import handlers.cases
 import handlers.chat
 import handlers.connection
@@ -18,6 +20,7 @@ import handlers.dialogs
 import handlers.drops
 import handlers.inventory
 import handlers.me
+import handlers.notifications
 import handlers.payments
 import handlers.reactor
 import handlers.sockets
@@ -27,6 +30,7 @@ import handlers.updates
 from events import ServerDraining
 from server import keys, migrate
 from server.club import accounts
+from server.club.feeds import Secrets
 from server.config import Config
 from server.db import Database, translated
 from server.engine import SAME_ORIGIN, FrontSite, Request
@@ -43,6 +47,7 @@ from server.realtime.relay import Relay
 from server.realtime.retention import Retention
 from server.realtime.sio import ClubSio
 from server.realtime.sockets import Sockets
+from server.reminders import Reminders
 from server.web import middleware, transactions
 from server.web.auth import Authenticator
 from server.web.commands import Commands, refuse_unknown
@@ -64,6 +69,9 @@ DOORS: tuple[Routes, ...] = (
     handlers.payments.routes,
     handlers.dialogs.routes,
     handlers.chat.routes,
+    handlers.notifications.routes,
+    handlers.calendar.routes,
+    handlers.calendar_feed.routes,
     handlers.drops.routes,
     handlers.updates.routes,
     handlers.stream.routes,
@@ -127,6 +135,8 @@ def create_app(config: Config, *, prepare: Prepare | None = None) -> web.Applica
         backlog=config.reactor_backlog,
     )
     app[keys.RETENTION] = Retention(db, days=config.event_log_days)
+    app[keys.REMINDERS] = Reminders(app)
+    app[keys.FEED_SECRETS] = Secrets(config.jwt_secret)
     app[keys.MARKS] = marks
     app[keys.SIO] = sio
     app[keys.SOCKETS] = Sockets(
@@ -248,6 +258,7 @@ async def _get_ready(app: web.Application, prepare: Prepare | None) -> None:
     tasks = [
         asyncio.create_task(app[keys.RELAY].run()),
         asyncio.create_task(app[keys.RETENTION].run()),
+        asyncio.create_task(app[keys.REMINDERS].run()),
     ]
     try:
         await app[keys.RELAY].connected.wait()

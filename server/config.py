@@ -93,7 +93,8 @@ class Config:
     currency: str = "RUB"
     pay_url: str | None = None
     dialog_members_max: int = 50
-    dialogs_per_member: int = 1000
+    dialogs_begun_max: int = 500
+    dialogs_joined_max: int = 500
     dialog_subject_max: int = 200
     dialog_text_max: int = 4000
     messages_per_minute: float = 120.0
@@ -135,6 +136,13 @@ class Config:
     stream_heartbeat_s: float = 25.0
     stream_write_timeout_s: float = 60.0
     stream_message_max_bytes: int = 64 * 1024
+    notifications_max: int = 1000
+    participants_max: int = 200
+    calendar_per_minute: float = 20.0
+    calendar_burst: int = 60
+    reminder_before_s: float = 1800.0
+    calendar_feed_max: int = 1000
+    public_url: str | None = None
     reactor_enabled: bool = True
     reactor_detail_max_bytes: int = 16 * 1024
     reactor_backlog: int = 10_000
@@ -208,8 +216,11 @@ def _read(env: Env, *, demo: bool) -> Config:
         currency=_matching(env, "CURRENCY", Config.currency, "[A-Z]{3}"),
         pay_url=env.str("PAY_URL", "") or None,
         dialog_members_max=_whole(env, "DIALOG_MEMBERS_MAX", Config.dialog_members_max, 2, 1000),
-        dialogs_per_member=_whole(
-            env, "DIALOGS_PER_MEMBER", Config.dialogs_per_member, 1, 100_000
+        dialogs_begun_max=_whole(
+            env, "DIALOGS_BEGUN_MAX", Config.dialogs_begun_max, 1, 100_000
+        ),
+        dialogs_joined_max=_whole(
+            env, "DIALOGS_JOINED_MAX", Config.dialogs_joined_max, 1, 100_000
         ),
         dialog_subject_max=_whole(
             env, "DIALOG_SUBJECT_MAX", Config.dialog_subject_max, 1, MAX_TEXT
@@ -276,6 +287,21 @@ def _read(env: Env, *, demo: bool) -> Config:
         stream_message_max_bytes=_whole(
             env, "STREAM_MESSAGE_MAX_BYTES", Config.stream_message_max_bytes, 1024, 2**30
         ),
+        notifications_max=_whole(
+            env, "NOTIFICATIONS_MAX", Config.notifications_max, 1, 100_000
+        ),
+        participants_max=_whole(
+            env, "PARTICIPANTS_MAX", Config.participants_max, 1, 10_000
+        ),
+        calendar_per_minute=_number(
+            env, "CALENDAR_PER_MINUTE", Config.calendar_per_minute, 1e6
+        ),
+        calendar_burst=_whole(env, "CALENDAR_BURST", Config.calendar_burst, 1, 1_000_000),
+        reminder_before_s=_seconds(env, "REMINDER_BEFORE_S", Config.reminder_before_s),
+        calendar_feed_max=_whole(
+            env, "CALENDAR_FEED_MAX", Config.calendar_feed_max, 1, 100_000
+        ),
+        public_url=_public_url(env),
         reactor_enabled=env.bool("REACTOR_ENABLED", Config.reactor_enabled),
         reactor_detail_max_bytes=_whole(
             env, "REACTOR_DETAIL_MAX_BYTES", Config.reactor_detail_max_bytes, 2, 2**20
@@ -290,6 +316,13 @@ def _read(env: Env, *, demo: bool) -> Config:
         ),
         drain_s=_seconds(env, "DRAIN_S", Config.drain_s),
     )
+
+
+def _public_url(env: Env) -> str | None:
+    value = env.str("PUBLIC_URL", "")
+    if value and not re.fullmatch(r"https?://[^/\s?#]+/?", value):
+        raise ConfigError("PUBLIC_URL takes an address such as https://club.example.")
+    return value or None
 
 
 def _whole(env: Env, name: str, default: int, low: int, high: int) -> int:

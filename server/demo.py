@@ -7,7 +7,7 @@ import structlog
 from aiohttp import web
 
 from events import BalanceUpdated, CasesUpdated, ChatMessage
-from handlers.dialogs import tell_message
+from handlers.dialogs import limits_of, tell_message
 from server.club import accounts, cases, chat, dialogs, ledger
 from server.config import write_private
 from server.db import Transaction
@@ -138,11 +138,9 @@ async def fill(app: web.Application) -> None:
 
 
 async def _talk(app: web.Application, tx: Transaction, people: dict[str, Member]) -> None:
-    config = app[CONFIG]
-    limits = dialogs.DialogLimits(config.dialog_members_max, config.dialogs_per_member)
     (name, text), *answers = TALK
     begun = await dialogs.create(
-        tx, people[name], subject="PC 12", member_ids=(), text=text, limits=limits
+        tx, people[name], subject="PC 12", member_ids=(), text=text, limits=limits_of(app)
     )
     await tell_message(app, tx, begun)
     for name, text in answers:

@@ -7,6 +7,7 @@ from aiohttp import web
 from server.config import Config
 
 if TYPE_CHECKING:
+    from server.club.feeds import Secrets
     from server.db import Database
     from server.realtime.departures import Departures
     from server.realtime.feeds import Feeds
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from server.realtime.retention import Retention
     from server.realtime.sio import ClubSio
     from server.realtime.sockets import Sockets
+    from server.reminders import Reminders
     from server.web.auth import Authenticator
     from server.web.lifecycle import Lifecycle
     from server.web.limits import RateLimits
@@ -30,12 +32,14 @@ DEPARTURES: "web.AppKey[Departures]" = web.AppKey("departures")
 DOCUMENTS: "web.AppKey[dict[str, str]]" = web.AppKey("documents")
 EVENT_LOG: "web.AppKey[EventLog]" = web.AppKey("event_log")
 FEEDS: "web.AppKey[Feeds]" = web.AppKey("feeds")
+FEED_SECRETS: "web.AppKey[Secrets]" = web.AppKey("feed_secrets")
 LIFECYCLE: "web.AppKey[Lifecycle]" = web.AppKey("lifecycle")
 LIMITS: "web.AppKey[RateLimits]" = web.AppKey("limits")
 MARKS: "web.AppKey[Marks]" = web.AppKey("marks")
 PASSWORDS: "web.AppKey[Passwords]" = web.AppKey("passwords")
 REACTOR: "web.AppKey[Reactor]" = web.AppKey("reactor")
 RELAY: "web.AppKey[Relay]" = web.AppKey("relay")
+REMINDERS: "web.AppKey[Reminders]" = web.AppKey("reminders")
 RETENTION: "web.AppKey[Retention]" = web.AppKey("retention")
 ROUTES: "web.AppKey[list[Any]]" = web.AppKey("routes")
 SIO: "web.AppKey[ClubSio]" = web.AppKey("sio")

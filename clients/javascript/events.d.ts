@@ -24,12 +24,24 @@ export interface ServerEvents {
   "dialog_update": DialogView;
   /** Somebody opened a case and won this; an entry of `GET /api/drops`. Heard by all. */
   "drop:new": DropView;
+  /** An event of the calendar was called off. Heard by its participants and its owner. */
+  "event:cancelled": CalendarEventFacts;
+  /** An event of the calendar was made or changed. Heard by its participants and its owner. */
+  "event:updated": CalendarEventFacts;
   /** The member's inventory changed. Heard by that member's sockets only. */
   "inventory:updated": null;
   /** The member's inventory changed. Heard by that member's sockets only. */
   [name: `inventory:updated:${number}`]: null;
+  /** Somebody is invited to an event of the calendar. Heard by whoever is invited. */
+  "invitation:new": CalendarEventFacts;
   /** Somebody wrote in a dialog; an entry of `GET /api/dialogs/{id}/messages`. Staff hear those of every dialog, and nobody else hears a note. */
   "new_message": MessageView;
+  /** Something concerns the member; an entry of `GET /api/notifications`. Heard by the member. */
+  "notification:new": NotificationView;
+  /** The member has read up to an id, on whatever device. Heard by the member. */
+  "notification:read": NotificationReadPayload;
+  /** Somebody answered, or got a seat. Heard by the event's participants and its owner. */
+  "participant:updated": ParticipantUpdatedPayload;
   /** The answer to `ping`, with the server's time. */
   "pong": PongPayload;
   /** Something was emitted on the reactor, for all or for one member; `/ws/stream` sends it as `{type, detail}`. */
@@ -64,6 +76,20 @@ export interface AuthExpiredPayload {
 
 export interface BalanceUpdatedPayload {
   balance: number;
+}
+
+export interface CalendarEventFacts {
+  id: number;
+  title: string;
+  description: string;
+  location: string;
+  startsAt: string;
+  endsAt: string;
+  capacity: number | null;
+  visibility: "private" | "public";
+  owner: NameView;
+  sequence: number;
+  cancelled: boolean;
 }
 
 export interface CaseRef {
@@ -144,6 +170,26 @@ export interface MessageView {
 export interface NameView {
   id: number;
   username: string;
+}
+
+export interface NotificationReadPayload {
+  upTo: number;
+  unread: number;
+}
+
+export interface NotificationView {
+  id: number;
+  kind: "reply" | "invitation" | "event_changed" | "event_cancelled" | "reminder" | "promoted" | "payment" | "prize";
+  data: unknown;
+  at: string;
+  read: boolean;
+}
+
+export interface ParticipantUpdatedPayload {
+  userId: number;
+  status: "needs-action" | "accepted" | "declined" | "tentative";
+  waitlisted: boolean;
+  eventId: number;
 }
 
 export interface PersonView {

@@ -48,6 +48,7 @@ class RateLimits:
         self.messages = Pace(config.messages_per_minute, config.messages_burst)
         self.typing = Pace(config.typing_per_minute, config.typing_burst)
         self.chat = Pace(config.chat_per_minute, config.chat_burst)
+        self.calendar = Pace(config.calendar_per_minute, config.calendar_burst)
 
     async def attempt(self, limit: RateLimitItem, *what: str) -> None:
         """Count an attempt. Raises: TooManyRequests, saying when the next may come."""

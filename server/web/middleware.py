@@ -33,6 +33,9 @@ _ALWAYS = re.compile(
     r"|static/.*|client/.*|socket\.io/.+|live|admin|docs|favicon\.ico)?"
 )
 _LOGGED_PATH = 200
+# Whoever knows the address of a feed can read it: no piece that could be one is shown.
+_FEED = re.compile(r"calendar|\.ics", re.IGNORECASE)
+_SECRET = re.compile(r"[A-Za-z0-9_%=-]{12,}")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 # A body that ends early, or is not in the encoding that it claims.
 _UNREADABLE = (web.RequestPayloadError, web.PayloadAccessError, HttpProcessingError)
@@ -116,11 +119,16 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
     # As it was sent, percent-encoded: a decoded path could hold line feeds. Without the query,
     # which may hold a token.
     log.info(
-        f"{request.method} {request.rel_url.raw_path[:_LOGGED_PATH]} {response.status}",
+        f"{request.method} {_logged_path(request)} {response.status}",
         ms=round((time.perf_counter() - started) * 1000, 1),
         address=request[ADDRESS],
     )
     return response
+
+
+def _logged_path(request: web.Request) -> str:
+    path = request.rel_url.raw_path
+    return (_SECRET.sub("…", path) if _FEED.search(path) else path)[:_LOGGED_PATH]
 
 
 def _name_request(request: web.Request, response: web.StreamResponse) -> None:
@@ -151,7 +159,7 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     except asyncio.CancelledError:
         raise
     except Exception:
-        log.exception("a request failed", path=request.rel_url.raw_path[:_LOGGED_PATH])
+        log.exception("a request failed", path=_logged_path(request))
         return error_response(request, InternalError())
 
 

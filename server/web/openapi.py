@@ -1,5 +1,6 @@
 """`/openapi.json`, made from the routes and their schemas."""
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
@@ -24,6 +25,7 @@ from server.errors import (
 from server.web import transactions
 from server.web.routes import ADMIN, ANYONE, MEMBER, SERVICE, STAFF, Route
 
+_PATH_NAME = re.compile(r"\{(\w+)\}")
 _WHO = {ANYONE: "anyone", MEMBER: "member", STAFF: "staff", ADMIN: "admin", SERVICE: "service"}
 
 
@@ -82,7 +84,12 @@ def _operation(spec: APISpec, route: Route) -> dict[str, Any]:
         "tags": [route.tag],
         "responses": {str(route.status): _good_answer(spec, route)} | _errors(route),
         "parameters": [
-            {"in": "path", "name": name, "required": True, "schema": {"type": "integer"}}
+            {
+                "in": "path",
+                "name": name,
+                "required": True,
+                "schema": {"type": "integer" if name == "id" else "string"},
+            }
             for name in _path_names(route.path)
         ],
     }
@@ -99,6 +106,17 @@ def _operation(spec: APISpec, route: Route) -> dict[str, Any]:
                 "required": False,
                 "schema": {"type": "string", "maxLength": 255},
                 "description": "The same key and body get the first answer again for 24 hours.",
+            }
+        )
+    if route.revalidates:
+        operation["responses"]["304"] = {"description": "The answer is as it was."}
+        operation["parameters"].append(
+            {
+                "in": "header",
+                "name": "If-None-Match",
+                "required": False,
+                "schema": {"type": "string"},
+                "description": "The ETag of an answer that is there already.",
             }
         )
     if route.body is not None:
@@ -168,4 +186,4 @@ def _errors(route: Route) -> dict[str, Any]:
 
 
 def _path_names(path: str) -> list[str]:
-    return [part[1:-1] for part in path.split("/") if part.startswith("{")]
+    return _PATH_NAME.findall(path)

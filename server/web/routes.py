@@ -34,7 +34,8 @@ SERVICE = SERVICE_ROLES
 class Route:
     """One door. `who` holds the roles that may enter; empty means anyone.
 
-    `produces` is the media type of an answer that is no JSON.
+    `produces` is the media type of an answer that is no JSON. `revalidates`: the answer has an
+    ETag, and 304 is the answer to whoever has it.
     """
 
     method: str
@@ -51,6 +52,7 @@ class Route:
     moves_money: bool
     hidden: bool
     produces: str | None = None
+    revalidates: bool = False
 
     @property
     def summary(self) -> str:
@@ -89,6 +91,7 @@ class Routes:
         moves_money: bool = False,
         hidden: bool = False,
         produces: str | None = None,
+        revalidates: bool = False,
     ) -> Callable[[Handler], Handler]:
         def keep(handler: Handler) -> Handler:
             self.all.append(
@@ -107,6 +110,7 @@ class Routes:
                     moves_money,
                     hidden,
                     produces,
+                    revalidates,
                 )
             )
             return handler

@@ -29,6 +29,7 @@ _REFUSALS = {
     "403": "403 Forbidden\r\nContent-Length: 0",
     # A server that is too busy, and says when to come again.
     "busy": "503 Service Unavailable\r\nContent-Length: 0\r\nRetry-After: 2",
+    "closed for years": "503 Service Unavailable\r\nContent-Length: 0\r\nRetry-After: 99999999",
     # A network that wants its guests to sign in first: its page, for whatever was asked.
     "portal": "200 OK\r\nContent-Type: text/html",
 }

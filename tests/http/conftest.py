@@ -37,6 +37,14 @@ async def database(dsn: str) -> AsyncIterator[Any]:
     await connection.close()
 
 
+@pytest.fixture
+async def other_database(dsn: str) -> AsyncIterator[Any]:
+    """A second connection of the test's own."""
+    connection = await asyncpg.connect(dsn)
+    yield connection
+    await connection.close()
+
+
 async def somebody_waits(database: Any, count: int = 1) -> None:
     """Until `count` others wait for what this connection has locked: a point held, not guessed."""
 

@@ -142,6 +142,7 @@ async def test_last_piece_is_won_once_and_then_the_case_is_sold_out(
         f"inventory:updated:{player.id}",
         "drop:new",
         "cases:updated",
+        "notification:new",
     ]
 
 

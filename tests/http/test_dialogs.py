@@ -13,7 +13,7 @@ from tests.conftest import make_config
 from tests.dialogs import begins, entry, messages, people, posts, reads, seat, unread, writes
 from tests.http.conftest import somebody_waits
 
-MEMBERS, PER_MEMBER, SUBJECT, TEXT = 3, 4, 20, 50
+MEMBERS, BEGUN, JOINED, SUBJECT, TEXT = 3, 4, 2, 20, 50
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +22,8 @@ def config(dsn: str, tmp_path_factory: pytest.TempPathFactory) -> Config:
         dsn,
         tmp_path_factory.mktemp("var"),
         dialog_members_max=MEMBERS,
-        dialogs_per_member=PER_MEMBER,
+        dialogs_begun_max=BEGUN,
+        dialogs_joined_max=JOINED,
         dialog_subject_max=SUBJECT,
         dialog_text_max=TEXT,
         messages_burst=10_000,
@@ -320,7 +321,7 @@ async def test_history_stands_still_while_new_messages_come(club: Club) -> None:
 
 async def test_list_pages_from_the_last_written_in(club: Club) -> None:
     player, _, staff = await people(club)
-    made = [await begins(player, text=f"{n}") for n in range(PER_MEMBER)]
+    made = [await begins(player, text=f"{n}") for n in range(BEGUN)]
     await writes(staff, made[0], "Up")
     expected = [made[0]["id"], *(each["id"] for each in reversed(made[1:]))]
     for person in (player, staff):
@@ -351,23 +352,47 @@ async def test_bounds_of_a_dialog_are_kept(club: Club) -> None:
     full = await begins(player, *crowd[: MEMBERS - 1])
     seat_of_other = f"/api/dialogs/{full['id']}/members/{other.id}"
     assert (await staff.call("PUT", seat_of_other))["code"] == "too_many_members"
-    for _ in range(PER_MEMBER - 1):
+    for _ in range(BEGUN - 1):
         await begins(player)
     assert (await player.post("/api/dialogs", {"text": "x"}))["code"] == "too_many_dialogs"
-    named = {"text": "x", "memberIds": [player.id]}
-    assert (await other.post("/api/dialogs", named))["code"] == "too_many_dialogs"
     long = await posts(player, full, "a" * (TEXT + 1))
     assert (long.status, list(long["fields"])) == (400, ["text"])
     assert (await posts(player, full, "a" * TEXT)).status == 201
 
 
+async def test_who_takes_a_member_into_many_dialogs_keeps_nobody_from_the_staff(
+    club: Club,
+) -> None:
+    attacker, victim, staff = await people(club)
+    named = {"text": "Spam", "memberIds": [victim.id]}
+    for _ in range(JOINED):
+        spam = await begins(attacker, victim)
+    assert (await attacker.post("/api/dialogs", named))["code"] == "too_many_dialogs"
+
+    help_ = await begins(victim, text="Help")
+    assert await entry(staff, help_) is not None
+    for number in range(BEGUN - 1):
+        await begins(victim, text=f"{number}")
+    # Neither what others did nor what he did himself keeps staff from talking to him.
+    dialog = await begins(staff, victim, text="We saw it")
+    await seat(staff, await begins(staff), victim, taken=True)
+    assert await unread(victim, dialog) == 1
+    assert (await victim.post("/api/dialogs", {"text": "More"}))["code"] == "too_many_dialogs"
+
+    left = f"/api/dialogs/{spam['id']}/members/{victim.id}"
+    assert (await victim.call("DELETE", left)).status == 200
+    own = f"/api/dialogs/{help_['id']}/members/{victim.id}"
+    assert (await victim.call("DELETE", own)).status == 200
+    await begins(victim, text="Once more")
+
+
 async def test_nobody_comes_to_be_in_more_dialogs_than_allowed_by_hurrying(club: Club) -> None:
     player, _, _ = await people(club)
     answers = await asyncio.gather(
-        *(player.post("/api/dialogs", {"text": "Quick"}) for _ in range(PER_MEMBER * 3))
+        *(player.post("/api/dialogs", {"text": "Quick"}) for _ in range(BEGUN * 3))
     )
-    assert [answer.status for answer in answers].count(201) == PER_MEMBER
-    assert len((await player.get("/api/dialogs"))["dialogs"]) == PER_MEMBER
+    assert [answer.status for answer in answers].count(201) == BEGUN
+    assert len((await player.get("/api/dialogs"))["dialogs"]) == BEGUN
 
 
 async def test_who_writes_too_fast_is_told_when_to_go_on(dsn: str, tmp_path: Path) -> None:
@@ -406,7 +431,7 @@ async def test_lists_take_as_few_statements_however_long_they_are(club: Club) ->
         for path in ("/api/dialogs", f"/api/dialogs/{dialog['id']}/messages")
         for person in (player, staff)
     ]
-    for number in range(PER_MEMBER - 1):
+    for number in range(BEGUN - 1):
         await begins(player)
         await writes(staff, dialog, f"{number}")
     many = [

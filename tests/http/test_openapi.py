@@ -60,6 +60,20 @@ CONTRACT = {
     "DELETE /api/chat/{id}": "staff",
     "POST /api/chat/mutes": "staff",
     "GET /api/drops": "anyone",
+    "GET /api/events": "member",
+    "POST /api/events": "member",
+    "GET /api/events/{id}": "member",
+    "PUT /api/events/{id}": "member",
+    "DELETE /api/events/{id}": "member",
+    "POST /api/events/{id}/invitations": "member",
+    "PUT /api/events/{id}/participants/me": "member",
+    "GET /api/calendar/secret": "member",
+    "POST /api/calendar/secret": "member",
+    "GET /api/calendar/{secret}.ics": "anyone",
+    "GET /api/notifications": "member",
+    "POST /api/notifications/read": "member",
+    "GET /api/notifications/preferences": "member",
+    "PUT /api/notifications/preferences": "member",
     "GET /api/updates": "anyone",
     "GET /api/updates/stream": "anyone",
     "POST /api/reactor/emit": "service",
@@ -82,7 +96,8 @@ def config(dsn: str, tmp_path_factory: pytest.TempPathFactory) -> Config:
         updates_max_wait_s=0.01,
         messages_burst=1_000_000,
         chat_burst=1_000_000,
-        dialogs_per_member=100_000,
+        calendar_burst=1_000_000,
+        dialogs_begun_max=100_000,
         login_failures_per_name="100000/hour",
         login_attempts_per_name="100000/hour",
         login_attempts_per_address="100000/hour",
@@ -152,7 +167,7 @@ async def test_every_operation_says_what_it_takes_and_answers(document: Any) -> 
         assert len(good) == 1, (method, path)
         assert "503" in operation["responses"]
         declared = {each["name"] for each in operation["parameters"] if each["in"] == "path"}
-        assert declared == {part[1:-1] for part in path.split("/") if part.startswith("{")}
+        assert declared == set(re.findall(r"{(\w+)}", path))
 
 
 async def test_documents_and_their_page_are_served(club: Club) -> None:

@@ -9,20 +9,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-import asyncpg
-import pytest
-
 from tests.club import Answer, Club, Person, line
 from tests.http.conftest import somebody_waits, somebody_waits_second
 from tests.payments import signed_callback
-
-
-@pytest.fixture
-async def other_database(dsn: str) -> AsyncIterator[Any]:
-    """A second connection of the test's own."""
-    connection = await asyncpg.connect(dsn)
-    yield connection
-    await connection.close()
 
 
 @asynccontextmanager

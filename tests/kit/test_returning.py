@@ -109,6 +109,17 @@ async def test_page_that_is_told_to_retry_after_some_seconds_waits_for_as_long(
         assert up["at"] - told["at"] >= 1900
 
 
+async def test_page_that_is_told_to_retry_after_years_tries_again_within_minutes(
+    network: Proxy,
+) -> None:
+    network.refuses, network.refusal = b"/", "closed for years"
+    async with kit(network.url) as page:
+        down = await page.says(
+            lambda line: line.get("state", {}).get("retryAt", 0) - line["at"] >= 60_000
+        )
+        assert down["state"]["retryAt"] - down["at"] <= 400_000
+
+
 async def test_waits_double_up_to_the_longest_and_no_two_pages_wait_alike() -> None:
     first, longest = 50, 400
 

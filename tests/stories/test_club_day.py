@@ -118,8 +118,13 @@ async def test_signed_callback_tops_up_once_however_often_it_comes(club: Club, d
     assert (refused.status, refused["code"]) == (400, "invalid_signature")
     assert [(a.status, a.body) for a in answers] == [(200, {"success": True})] * 3
     assert await player.balance() == 250.5
+    (notice,) = (await player.get("/api/notifications"))["notifications"]
+    assert (notice["kind"], notice["data"]) == ("payment", {"amount": 250.5})
     assert await heard_before_the_end(club, player, other) == [
-        [(f"balance:updated:{player.id}", {"balance": 250.5})],
+        [
+            (f"balance:updated:{player.id}", {"balance": 250.5}),
+            ("notification:new", notice),
+        ],
         [],
     ]
     await leave(player, other)

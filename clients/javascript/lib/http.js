@@ -33,6 +33,12 @@ export const unpacked = (error) => new ApiError(...error);
 /** The codes that blame a token. */
 export const TOKEN_AT_FAULT = new Set(["unauthorized", "invalid_token", "token_expired"]);
 
+// A proxy that says a day would leave a page dead, and beyond 24 of them setTimeout overflows.
+const LONGEST_RETRY_AFTER_S = 300;
+
+/** Retry-After in seconds, 0 without it. The form with a date (RFC 9110 §10.2.3) counts as none. */
+export const retryAfter = (header) => Math.min(Number(header) || 0, LONGEST_RETRY_AFTER_S);
+
 /** Raises: ApiError; whatever aborted the `signal`. */
 export async function request(url, method, path, { body, token, key, timeoutMs, signal } = {}) {
   const headers = { Accept: "application/json" };
@@ -59,7 +65,7 @@ export async function request(url, method, path, { body, token, key, timeoutMs, 
   // A page of its own, with which the network asks to sign in: the club was not reached.
   if (response.ok && !answer) throw new ApiError(0, { error: "Somebody else than the club has answered." });
   if (response.ok && answer.success !== false) return answer;
-  throw new ApiError(response.status, answer ?? {}, Number(response.headers.get("Retry-After")) || 0);
+  throw new ApiError(response.status, answer ?? {}, retryAfter(response.headers.get("Retry-After")));
 }
 
 /** Null for what is no JSON. */

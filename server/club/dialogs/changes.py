@@ -3,7 +3,7 @@
 Locks are taken in this order: the members' rows by id, then the dialog's.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,9 +23,12 @@ _LOCK_PEOPLE = """
        FOR NO KEY UPDATE
 """
 
+# Apart, so that nobody keeps others from beginning a dialog by taking them into many.
 _COUNT_DIALOGS = """
-    SELECT user_id, count(*) AS dialogs
-      FROM dialog_members
+    SELECT user_id,
+           count(*) FILTER (WHERE created_by = user_id) AS begun,
+           count(*) FILTER (WHERE created_by <> user_id) AS joined
+      FROM dialog_members JOIN dialogs ON dialogs.id = dialog_id
      WHERE user_id = ANY($1::bigint[])
   GROUP BY user_id
 """
@@ -112,7 +115,7 @@ class TooManyMembers(ClubError):
 
 class TooManyDialogs(ClubError):
     code = "too_many_dialogs"
-    sentence = "One of the members is in too many dialogs."
+    sentence = "You have begun too many dialogs: leave one of them."
 
 
 class AssigneeNotStaff(ClubError):
@@ -122,10 +125,12 @@ class AssigneeNotStaff(ClubError):
 
 @dataclass(frozen=True, slots=True)
 class DialogLimits:
-    """How many members a dialog may have, and how many dialogs a player may be in."""
+    """How many members a dialog may have; in how many a player may be that he began himself, and
+    into how many other players may take him. Staff take whom they need into any."""
 
     members: int
-    per_member: int
+    begun: int
+    joined: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +181,9 @@ async def create(
     ids = {member.id, *member_ids}
     if len(ids) > limits.members:
         raise TooManyMembers()
-    people = await _lock_people(tx, ids, limits)
+    people = await _lock_people(tx, ids)
+    if not member.is_staff:
+        await _check_counts(tx, member, people.values(), limits)
     dialog_id, message_id, at = await tx.fetchrow(_NEW_IDS)
     read_by_staff = int(member.is_staff)
     tx.send(_MAKE, dialog_id, subject, member.id, at, message_id, read_by_staff)
@@ -189,17 +196,22 @@ async def create(
     return Begun(_seen_by(held, member), message, held.to_all(), sorted(ids))
 
 
-async def _lock_people(
-    tx: Transaction, ids: Collection[int], limits: DialogLimits
-) -> dict[int, Person]:
+async def _lock_people(tx: Transaction, ids: Collection[int]) -> dict[int, Person]:
     people = {row["id"]: Person(*row) for row in await tx.fetch(_LOCK_PEOPLE, sorted(ids))}
     if len(people) < len(ids):
         raise UserNotFound()
-    players = [id_ for id_, person in people.items() if not person.is_staff]
-    for row in await tx.fetch(_COUNT_DIALOGS, players):
-        if row["dialogs"] >= limits.per_member:
-            raise TooManyDialogs()
     return people
+
+
+async def _check_counts(
+    tx: Transaction, member: Member, people: Iterable[Person], limits: DialogLimits
+) -> None:
+    players = [person.id for person in people if not person.is_staff]
+    for user_id, begun, joined in await tx.fetch(_COUNT_DIALOGS, players):
+        if user_id == member.id and begun >= limits.begun:
+            raise TooManyDialogs()
+        if user_id != member.id and joined >= limits.joined:
+            raise TooManyDialogs("One of the members is in too many dialogs.")
 
 
 async def send(
@@ -316,9 +328,9 @@ async def let_in(
 ) -> Changed:
     """Make somebody a member, who has read what there is and hears what follows.
 
-    Raises: UserNotFound, DialogNotFound, TooManyMembers, TooManyDialogs.
+    Raises: UserNotFound, DialogNotFound, TooManyMembers.
     """
-    people = await _lock_people(tx, {user_id}, limits)
+    people = await _lock_people(tx, {user_id})
     held = await hold(tx, member, dialog_id)
     await held.load_last(tx)
     if user_id in held.seats:

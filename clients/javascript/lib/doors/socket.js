@@ -1,5 +1,6 @@
 // Socket.IO, once: from the attempt to the loss. What came while it was away is asked for by
 // cursor, so nothing of an old connection is needed for a new one.
+import { retryAfter } from "../http.js";
 
 // Packet type of the Socket.IO protocol, revision 5.
 const CONNECT = 0;
@@ -69,8 +70,8 @@ export class SocketDoor {
       // To be read at once: Engine.IO aborts its XMLHttpRequest after this, and the header is gone.
       // Under Node one that nobody answered throws when it is asked for a header.
       const { context } = error;
-      const retryAfter = context?.status ? context.getResponseHeader("Retry-After") : null;
-      this.#fail(Object.assign(error, { retryAfterS: Number(retryAfter) || 0 }));
+      const header = context?.status ? context.getResponseHeader("Retry-After") : null;
+      this.#fail(Object.assign(error, { retryAfterS: retryAfter(header) }));
     });
     socket.on("disconnect", (reason) => this.#fail(new Error(reason)));
     // Durable events end with their cursor, a string; a payload never is one.
