@@ -12,20 +12,23 @@ from events import (
     DialogTyping,
     DialogUpdate,
     NewMessage,
+    NotificationNew,
     SendMessage,
     Subscribe,
     Subscribed,
     Typing,
 )
-from events.fields import Choice, Count, Id, Prose, Schema, Text
-from events.views import DIALOG_STATUSES, MAX_TEXT, DialogView, MessageView
+from events.fields import Choice, Count, Id, Prose, Schema, Text, instance
+from events.views import DIALOG_STATUSES, MAX_TEXT, DialogView, MessageView, PersonView
 from server.club import dialogs
 from server.club.accounts import UserNotFound
+from server.club.notifications import Notice
 from server.db import Transaction
 from server.errors import Forbidden, TooManyRequests
 from server.identity import Member
 from server.keys import CONFIG, DB, LIMITS, SIO
 from server.realtime.sockets import Socket
+from server.telling import notify
 from server.web.auth import require_member
 from server.web.body import check_length, query, read
 from server.web.commands import Commands, member_of
@@ -68,6 +71,15 @@ class DialogBody(Schema):
         """Raises: ValidationError."""
         if not values:
             raise ValidationError("Say status, assigneeId, or both.")
+
+
+class ReplyNotice(Schema):
+    """What a notification tells of a dialog in which somebody wrote to the member."""
+
+    dialog_id = Id(required=True)
+    subject = Text(max=MAX_TEXT, required=True)
+    message_id = Id(required=True)
+    sender = fields.Nested(PersonView, required=True)
 
 
 class DialogsAnswer(Schema):
@@ -121,7 +133,7 @@ async def list_dialogs(request: web.Request) -> web.Response:
         dialogs.TooManyDialogs,
         TooManyRequests,
     ),
-    tells=(DialogJoined, NewMessage, DialogUpdate),
+    tells=(DialogJoined, NewMessage, DialogUpdate, NotificationNew),
 )
 async def begin_dialog(request: web.Request) -> web.Response:
     """Begin a dialog with the staff, and with the members that are named."""
@@ -185,7 +197,7 @@ async def list_messages(request: web.Request) -> web.Response:
     answer=MessageAnswer,
     status=201,
     errors=(dialogs.DialogNotFound, Forbidden, TooManyRequests),
-    tells=(NewMessage, DialogUpdate),
+    tells=(NewMessage, DialogUpdate, NotificationNew),
 )
 async def send_message(request: web.Request) -> web.Response:
     """Write in a dialog; a `localId` that came before is answered with its message."""
@@ -310,6 +322,24 @@ async def tell_message(
             await app[SIO].emit(DialogJoined(user_id, written.dialog.id), tx=tx)
     await app[SIO].emit(NewMessage.of(written.message), tx=tx)
     await _tell_updates(app, tx, written.updates)
+    if not written.message.internal:
+        await notify(app, tx, _replies(written))
+
+
+def _replies(written: dialogs.Sent | dialogs.Begun) -> list[Notice]:
+    """For each player in the dialog but who wrote; one for all that is not read yet."""
+    message, key = written.message, f"dialog:{written.message.dialog_id}"
+    notices = []
+    for user_id, dialog in ((each.user_id, each.dialog) for each in written.updates):
+        if user_id is not None and user_id != message.sender.id:
+            reply = {
+                "dialog_id": dialog.id,
+                "subject": dialog.subject,
+                "message_id": message.id,
+                "sender": message.sender,
+            }
+            notices.append(Notice(user_id, "reply", instance(ReplyNotice).dump(reply), key))
+    return notices
 
 
 async def _tell_updates(

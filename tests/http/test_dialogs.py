@@ -12,6 +12,7 @@ from tests.club import Club, Person
 from tests.conftest import make_config
 from tests.dialogs import begins, entry, messages, people, posts, reads, seat, unread, writes
 from tests.http.conftest import somebody_waits
+from tests.notices import listed, noted
 
 MEMBERS, BEGUN, JOINED, SUBJECT, TEXT = 3, 4, 2, 20, 50
 
@@ -441,3 +442,25 @@ async def test_lists_take_as_few_statements_however_long_they_are(club: Club) ->
     ]
     # Who asks, the page, and the members of what is on it; or whether one may, and the page.
     assert few == many == [3, 3, 3, 3]
+
+
+async def test_who_is_written_to_finds_one_notification_until_it_is_read(club: Club) -> None:
+    player, stranger, staff = await people(club)
+    dialog = await begins(player, stranger, subject="Table 4")
+    await writes(staff, dialog, "Which lamp?")
+    last = await writes(staff, dialog, "The left one?")
+    await writes(staff, dialog, "He broke it himself", internal=True)
+
+    reply = {
+        "dialogId": dialog["id"],
+        "subject": "Table 4",
+        "messageId": last["id"],
+        "sender": {"id": staff.id, "username": staff.username, "role": "staff"},
+    }
+    assert await noted(player) == await noted(stranger) == [("reply", reply)]
+    assert await noted(staff) == []
+    newest = (await listed(player))["notifications"][0]
+    await player.post("/api/notifications/read", {"upTo": newest["id"]})
+    again = await writes(stranger, dialog, "The left one")
+    assert [data["messageId"] for _, data in await noted(player)] == [again["id"], last["id"]]
+    assert [data["messageId"] for _, data in await noted(stranger)] == [last["id"]]

@@ -85,8 +85,9 @@ async def test_joining_is_told_before_what_it_lets_one_hear(club: Club, door: Do
     player, other, staff = await people(club)
     async with door(club, player, await here(club)) as hears:
         dialog = await begins(other, player, text="Come in")
-        told = [await next_of(hears) for _ in range(3)]
-        assert [name for name, _ in told] == ["dialog:joined", "new_message", "dialog_update"]
+        told = [await next_of(hears) for _ in range(4)]
+        names = ["dialog:joined", "new_message", "dialog_update", "notification:new"]
+        assert [name for name, _ in told] == names
         assert told[0][1] == {"dialogId": dialog["id"]}
         assert told[1][1] == dialog["lastMessage"]
         assert told[2][1] == dialog | {"unread": 1}
@@ -354,6 +355,8 @@ async def test_plain_socket_subscribes_and_is_told_of_dialogs(club: Club) -> Non
         assert await socket.event() == ("new_message", sent)
         name, data = await socket.event()
         assert (name, data["unread"], data["lastMessage"]) == ("dialog_update", 1, sent)
+        name, data = await socket.event()
+        assert (name, data["kind"]) == ("notification:new", "reply")
         assert await socket.ask({"type": "ping"}) == {"type": "pong"}
 
 

@@ -51,6 +51,7 @@ async def test_player_asks_and_staff_answer(club: Club, door: str) -> None:
         "dialog_update",
         "new_message",
         "dialog_update",
+        "notification:new",
         "dialog_update",
         "dialog_update",
     ]
