@@ -37,19 +37,27 @@ class Batches(Generic[Key, Value]):
         if len(self._tasks) < self._at_once:
             task = asyncio.create_task(self._serve())
             self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
         return await answer
 
     async def _serve(self) -> None:
-        while self._waiting:
-            asked, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
-            try:
-                values = await self._run([key for key, _ in asked])
-            except Exception as error:
-                for _, answer in asked:
-                    if not answer.done():
-                        answer.set_exception(error)
-            else:
-                for (_, answer), value in zip(asked, values, strict=True):
-                    if not answer.done():
-                        answer.set_result(value)
+        task = asyncio.current_task()
+        assert task is not None
+        try:
+            while self._waiting:
+                asked, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
+                await self._answer(asked)
+        finally:
+            # In the step that found nobody waiting: whoever asks in the next one needs a new task.
+            self._tasks.discard(task)
+
+    async def _answer(self, asked: list[tuple[Key, asyncio.Future[Value]]]) -> None:
+        try:
+            values = await self._run([key for key, _ in asked])
+        except Exception as error:
+            for _, answer in asked:
+                if not answer.done():
+                    answer.set_exception(error)
+        else:
+            for (_, answer), value in zip(asked, values, strict=True):
+                if not answer.done():
+                    answer.set_result(value)
