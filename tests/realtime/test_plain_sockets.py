@@ -30,7 +30,6 @@ def config(dsn: str, tmp_path_factory: pytest.TempPathFactory) -> Config:
     return make_config(
         dsn,
         var_dir,
-        stream_heartbeat_s=HEARTBEAT_S,
         auth_grace_s=GRACE_S,
         streams_per_member=2,
         stream_message_max_bytes=LARGEST,
@@ -322,23 +321,25 @@ async def test_sockets_of_one_member_are_bounded_and_a_closed_one_makes_room(
 
 
 async def test_heartbeat_is_seen_by_the_page_and_answered_by_the_browser(
-    club: Club, path: str
+    config: Config, path: str
 ) -> None:
-    player = await club.person(has_password=False)
-    async with PlainSocket.open(club, path, **of_member(player)) as socket:
-        await socket.next()
-        # Several, over the time after which a client that answers no pings is cut.
-        assert [await socket.any() for _ in range(4)] == [{"type": "ping"}] * 4
-        assert await socket.ask({"type": "ping"}) == {"type": "pong"}
+    async with Club.open(replace(config, stream_heartbeat_s=HEARTBEAT_S)) as club:
+        player = await club.person(has_password=False)
+        async with PlainSocket.open(club, path, **of_member(player)) as socket:
+            await socket.next()
+            # Several, over the time after which a client that answers no pings is cut.
+            assert [await socket.any() for _ in range(4)] == [{"type": "ping"}] * 4
+            assert await socket.ask({"type": "ping"}) == {"type": "pong"}
 
 
-async def test_client_that_answers_no_pings_is_cut(club: Club) -> None:
-    address = f"{club.url}/ws/stream"
-    async with club.http.ws_connect(address, autoping=False) as socket:
-        async with asyncio.timeout(PATIENCE_S):
-            kinds = {(await socket.receive()).type}
-            while not socket.closed:
-                kinds.add((await socket.receive()).type)
+async def test_client_that_answers_no_pings_is_cut(config: Config) -> None:
+    async with Club.open(replace(config, stream_heartbeat_s=HEARTBEAT_S)) as club:
+        address = f"{club.url}/ws/stream"
+        async with club.http.ws_connect(address, autoping=False) as socket:
+            async with asyncio.timeout(PATIENCE_S):
+                kinds = {(await socket.receive()).type}
+                while not socket.closed:
+                    kinds.add((await socket.receive()).type)
     assert aiohttp.WSMsgType.PING in kinds
 
 
