@@ -28,7 +28,7 @@ test: $(VENV)/.test node_modules/.installed | chromium ## the tests (T=tests/htt
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m 'not long' $(T)
 
 test-long: $(VENV)/.test node_modules/.installed | chromium ## the tests that take minutes, too
-	$(BIN)/python -m pytest $(T)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(T)
 
 check: $(VENV)/.check ## flake8, isort, mypy, import rules
 	$(BIN)/flake8 server handlers events migrations clients/python tests bench
