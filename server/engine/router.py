@@ -167,6 +167,10 @@ class Router:
         close_timeout = self._server.limits.close_timeout
         self._server.loop.call_later(close_timeout, self._lingering.pop, session.sid, None)
 
+    def told(self, session: Session) -> None:
+        """A closed session has fetched everything another way than by a poll."""
+        self._lingering.pop(session.sid, None)
+
     @property
     def has_untold(self) -> bool:
         """Whether there are clients that do not know yet that the server has closed them."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
 from server.engine import eager
-from server.engine.frames import NORMAL, TOO_BIG
+from server.engine.frames import GOING_AWAY, NORMAL, TOO_BIG
 from server.engine.packets import (
     CLOSE,
     MESSAGE,
@@ -367,6 +367,9 @@ class Session:
 
     def upgraded_to(self, websocket: WebSocket) -> None:
         self.upgrade = None
+        if self.state == CLOSED:
+            self._tell_the_end(websocket)
+            return
         self.begin(websocket)
         self.server.logger.debug("session %s goes on over WebSocket", self.sid)
 
@@ -436,9 +439,8 @@ class Session:
             self._transport.resume_reading()
         self._backlog = None
         self.server.wheel.clear(self)
-        if self.upgrade is not None:
-            self.upgrade.cancel()
-            self.upgrade = None
+        if not (reason == SERVER_DISCONNECT and self._stopped_polling()):
+            self._cancel_upgrade()
         if isinstance(self._transport, WebSocket):
             # One that is slow resumes from its cursor; all that it has not read would be kept on.
             self._transport.close(code, text, at_once=reason == SLOW)
@@ -456,6 +458,30 @@ class Session:
         else:
             self.server.ended(self, reason)
 
+    def _stopped_polling(self) -> bool:
+        """Whether the client may have ended its polls already, to go on over the WebSocket.
+
+        Such a one hears of its end there, or not before it misses its PINGs: the reference
+        client does not go back to polling once its probe was answered.
+        """
+        if self.upgrade is None or not self.upgrade.probed:
+            return False
+        return isinstance(self._transport, Polling) and not self._transport.waiting
+
+    def _cancel_upgrade(self) -> None:
+        if self.upgrade is not None:
+            self.upgrade.cancel()
+            self.upgrade = None
+
+    def _tell_the_end(self, websocket: WebSocket) -> None:
+        """The session was closed half-way between polling and this WebSocket."""
+        polling = self._transport
+        assert isinstance(polling, Polling)
+        self._transport = websocket
+        polling.drain(websocket.write)
+        websocket.close(GOING_AWAY if self.server.draining else NORMAL)
+        self.server.router.told(self)
+
     def last_poll(self, exchange: Exchange, packet: str) -> bool:
         """A poll of a session that was closed: first what it has not got yet, then `packet`.
 
@@ -463,6 +489,8 @@ class Session:
         """
         assert isinstance(self._transport, Polling)
         last = not self._transport.buffered
+        if last:
+            self._cancel_upgrade()
         self._transport.get(exchange)
         if last:
             self._transport.close(packet, for_good=not self.server.draining)

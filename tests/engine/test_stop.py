@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
-from tests.engine.clients import WebSocketClient, soon
+from server.engine.frames import GOING_AWAY
+from tests.engine.clients import NOOP, WebSocketClient, becomes, soon
 from tests.engine.conftest import Serve
 from tests.engine.raw_http import request_bytes
 from tests.engine.rig import Rig, quiet_server
@@ -69,6 +70,49 @@ async def test_what_was_said_before_the_stop_arrives(serve: Serve, transport: st
 
     assert await client.event() == ["draining", 5]
     await client.ended()
+    await soon(stopping)
+
+
+async def test_who_has_ended_its_polls_for_an_upgrade_is_told_over_the_websocket(
+    serve: Serve,
+) -> None:
+    """It would not poll again, and so take the server for alive until it misses its PINGs."""
+    sio: Any = quiet_server(close_timeout=30)
+    rig = await serve(sio)
+    client = await rig.polling()
+    await client.connect()
+    websocket = await rig.websocket(sid=client.sid)
+    await websocket.send("2probe")
+    assert await websocket.receive() == "3probe"
+    assert (await client.get()).text == NOOP
+
+    await sio.emit("draining", 5)
+    stopping = asyncio.create_task(sio.shutdown())
+    await becomes(lambda: not sio.eio.sockets, "the session is closed")
+    await websocket.send("5")
+
+    assert await websocket.receive() == '42["draining",5]'
+    assert (await websocket.closed()).code == GOING_AWAY
+    await soon(stopping)
+
+
+async def test_who_polls_on_beside_its_probe_is_told_by_a_poll(serve: Serve) -> None:
+    """The answer to its probe was lost, or is late."""
+    sio: Any = quiet_server(close_timeout=30)
+    rig = await serve(sio)
+    client = await rig.polling()
+    await client.connect()
+    websocket = await rig.websocket(sid=client.sid)
+    await websocket.send("2probe")
+    assert await websocket.receive() == "3probe"
+
+    await sio.emit("draining", 5)
+    stopping = asyncio.create_task(sio.shutdown())
+    await becomes(lambda: not sio.eio.sockets, "the session is closed")
+
+    assert (await client.get()).text == '42["draining",5]'
+    assert (await client.get()).text == "1"
+    assert (await websocket.closed()).code == GOING_AWAY
     await soon(stopping)
 
 
