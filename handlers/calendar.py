@@ -16,7 +16,13 @@ from events import (
     ParticipantUpdated,
 )
 from events.fields import MAX_ID, Choice, Id, Name, Schema, Text, Time, instance
-from events.views import VISIBILITIES, CalendarEventFacts, EventNotice, ParticipantView
+from events.views import (
+    VISIBILITIES,
+    CalendarEventFacts,
+    EventNotice,
+    NameView,
+    ParticipantView,
+)
 from server.club import calendar
 from server.club.accounts import UserNotFound
 from server.club.calendar import CalendarEvent, Changed, Draft, Participant
@@ -85,9 +91,13 @@ class EventsQuery(Schema):
 
 
 class CalendarEventView(CalendarEventFacts):
-    """An event with who comes, and which of the member's own events it overlaps."""
+    """An event with who comes, and which of the member's own events it overlaps.
+
+    `people` are the names of the participants, in the same order.
+    """
 
     participants = fields.List(fields.Nested(ParticipantView), required=True)
+    people = fields.List(fields.Nested(NameView), required=True)
     overlaps = fields.List(Id(), required=True)
 
 
