@@ -1,6 +1,6 @@
 // The parts that both pages are made of.
 import { h } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useId, useRef, useState } from "preact/hooks";
 import htm from "htm";
 import { link } from "./hub.js";
 import { t } from "./i18n.js";
@@ -114,6 +114,20 @@ export const Rarity = ({ of }) => html`<span class="rarity r-${of}">${t(`rarity.
 
 export function Field({ label, children, hint }) {
   return html`<label class="field"><span>${label}</span>${children}${hint && html`<small>${hint}</small>`}</label>`;
+}
+
+/**
+ * A field that says at itself what is wrong. `input` makes the input out of what that has to carry.
+ */
+export function CheckedField({ label, problem, hint, input }) {
+  const id = useId();
+  const note = problem ?? hint;
+  return html`
+    <div class="field ${problem ? "wrong" : ""}">
+      <label for=${id}>${label}</label>
+      ${input({ id, "aria-invalid": problem ? "true" : undefined, "aria-describedby": note ? `${id}-note` : undefined })}
+      ${note && html`<small id=${`${id}-note`}>${note}</small>`}
+    </div>`;
 }
 
 /** Asks before what cannot be taken back. `onYes` may be asynchronous; its error is shown here. */
