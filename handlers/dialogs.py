@@ -34,7 +34,7 @@ from server.web.body import check_length, query, read
 from server.web.commands import Commands, member_of
 from server.web.paging import PageQuery, cut
 from server.web.routes import MEMBER, STAFF, Routes, path_id, success
-from server.web.transactions import transaction
+from server.web.transactions import keyed_transaction, transaction
 
 routes = Routes("dialogs")
 commands = Commands()
@@ -134,6 +134,7 @@ async def list_dialogs(request: web.Request) -> web.Response:
         TooManyRequests,
     ),
     tells=(DialogJoined, NewMessage, DialogUpdate, NotificationNew),
+    takes_key=True,
 )
 async def begin_dialog(request: web.Request) -> web.Response:
     """Begin a dialog with the staff, and with the members that are named."""
@@ -143,10 +144,10 @@ async def begin_dialog(request: web.Request) -> web.Response:
     check_length("subject", body["subject"], app[CONFIG].dialog_subject_max)
     check_length("text", body["text"], app[CONFIG].dialog_text_max)
     app[LIMITS].messages.take(member.id)
-    async with transaction(request) as tx:
-        begun = await dialogs.create(tx, member, **body, limits=limits_of(app))
-        await tell_message(app, tx, begun)
-    return success(request, dialog=begun.dialog)
+    async with keyed_transaction(request) as begins:
+        begun = await dialogs.create(begins.tx, member, **body, limits=limits_of(app))
+        await tell_message(app, begins.tx, begun)
+        return begins.answer(dialog=begun.dialog)
 
 
 @routes.patch(

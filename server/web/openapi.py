@@ -98,7 +98,7 @@ def _operation(spec: APISpec, route: Route) -> dict[str, Any]:
         operation["description"] = f"Tells {names}."
     if route.query is not None:
         operation["parameters"].append({"in": "query", "schema": route.query})
-    if route.moves_money:
+    if route.takes_key:
         operation["parameters"].append(
             {
                 "in": "header",
@@ -165,7 +165,7 @@ def _errors(route: Route) -> dict[str, Any]:
         possible += [Invalid]
     if "{" in route.path:
         possible += [NotFound]
-    if route.moves_money:
+    if route.takes_key:
         possible += [
             transactions.BadIdempotencyKey,
             transactions.IdempotencyInProgress,
