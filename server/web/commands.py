@@ -49,7 +49,12 @@ async def member_of(app: web.Application, socket: "Socket") -> Member:
     """The member behind a socket, as now in the database. Raises: Unauthorized."""
     if socket.who is None:
         raise Unauthorized()
-    member = await app[AUTH].lookups.find(socket.who.member.id)
+    return await member_now(app, socket.who.member.id)
+
+
+async def member_now(app: web.Application, member_id: int) -> Member:
+    """A member as now in the database: a connection outlives roles. Raises: Unauthorized."""
+    member = await app[AUTH].lookups.find(member_id)
     if member is None:
         raise Unauthorized()
     return member
