@@ -172,7 +172,7 @@ class SendMessage(Command):
 
     class Payload(Schema):
         dialog_id = Id(required=True)
-        text = Prose(required=True, max=MAX_TEXT)
+        text = Prose(required=True, max=MAX_TEXT, setting="dialog_text_max")
         local_id = Text(min=1, max=64, load_default=None, allow_none=True)
         internal = fields.Boolean(load_default=False, truthy={True}, falsy={False})
 

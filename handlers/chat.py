@@ -13,10 +13,10 @@ from server.club.accounts import UserNotFound
 from server.db import Transaction
 from server.errors import Forbidden, TooManyRequests
 from server.identity import Member
-from server.keys import CONFIG, DB, LIMITS, SIO
+from server.keys import DB, LIMITS, SIO
 from server.realtime.sockets import Socket
 from server.web.auth import require_member
-from server.web.body import check_length, query, read
+from server.web.body import query, read
 from server.web.commands import Commands, member_of
 from server.web.paging import PageQuery, cut
 from server.web.routes import ANYONE, MEMBER, STAFF, Routes, path_id, success
@@ -30,7 +30,7 @@ _MOST_MINUTES = 30 * 24 * 60
 
 
 class ChatBody(Schema):
-    text = Name(required=True, max=MAX_TEXT)
+    text = Name(required=True, max=MAX_TEXT, setting="chat_text_max")
 
 
 class MuteBody(Schema):
@@ -79,7 +79,7 @@ async def say(request: web.Request) -> web.Response:
     """Write in the chat."""
     member = require_member(request)
     body = await read(request, ChatBody)
-    _check(request.app, member, body["text"])
+    request.app[LIMITS].chat.take(member.id)
     async with keyed_transaction(request) as said:
         return said.answer(message=await _say(request.app, said.tx, member, body["text"]))
 
@@ -90,14 +90,9 @@ async def say_by_socket(
 ) -> dict[str, Any]:
     """Write in the chat."""
     member = await member_of(app, socket)
-    _check(app, member, body["text"])
+    app[LIMITS].chat.take(member.id)
     async with app[DB].transaction() as tx:
         return {"message": await _say(app, tx, member, body["text"])}
-
-
-def _check(app: web.Application, member: Member, text: str) -> None:
-    check_length("text", text, app[CONFIG].chat_text_max)
-    app[LIMITS].chat.take(member.id)
 
 
 async def _say(app: web.Application, tx: Transaction, member: Member, text: str) -> chat.Line:

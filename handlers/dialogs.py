@@ -30,7 +30,7 @@ from server.keys import CONFIG, DB, LIMITS, SIO
 from server.realtime.sockets import Socket
 from server.telling import notify
 from server.web.auth import require_member
-from server.web.body import check_length, query, read
+from server.web.body import query, read
 from server.web.commands import Commands, member_of
 from server.web.paging import PageQuery, cut
 from server.web.routes import MEMBER, STAFF, Routes, path_id, success
@@ -47,13 +47,13 @@ class DialogsQuery(PageQuery):
 
 
 class NewDialog(Schema):
-    subject = Text(max=MAX_TEXT, load_default="")
+    subject = Text(max=MAX_TEXT, setting="dialog_subject_max", load_default="")
     member_ids = fields.List(Id(), load_default=(), validate=validate.Length(max=1000))
-    text = Prose(required=True, max=MAX_TEXT)
+    text = Prose(required=True, max=MAX_TEXT, setting="dialog_text_max")
 
 
 class NewMessageBody(Schema):
-    text = Prose(required=True, max=MAX_TEXT)
+    text = Prose(required=True, max=MAX_TEXT, setting="dialog_text_max")
     local_id = Text(min=1, max=64, load_default=None, allow_none=True)
     internal = fields.Boolean(load_default=False, truthy={True}, falsy={False})
 
@@ -141,8 +141,6 @@ async def begin_dialog(request: web.Request) -> web.Response:
     member = require_member(request)
     body = await read(request, NewDialog)
     app = request.app
-    check_length("subject", body["subject"], app[CONFIG].dialog_subject_max)
-    check_length("text", body["text"], app[CONFIG].dialog_text_max)
     app[LIMITS].messages.take(member.id)
     async with keyed_transaction(request) as begins:
         begun = await dialogs.create(begins.tx, member, **body, limits=limits_of(app))
@@ -219,7 +217,6 @@ async def send_by_socket(
 async def _send(
     app: web.Application, member: Member, dialog_id: int, **body: Any
 ) -> dialogs.Message:
-    check_length("text", body["text"], app[CONFIG].dialog_text_max)
     app[LIMITS].messages.take(member.id)
     async with app[DB].transaction() as tx:
         sent = await dialogs.send(tx, member, dialog_id, **body)

@@ -110,7 +110,7 @@ async def callback(request: web.Request) -> web.Response:
         CALLBACKS.labels("refused").inc()
         log.warning("payment callback refused", reason=str(error), address=request[ADDRESS])
         raise
-    body = load(Callback, parse_json(raw))
+    body = load(Callback, parse_json(raw), request.app[CONFIG])
     return await _receive(request, provider, body)
 
 

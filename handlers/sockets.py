@@ -131,14 +131,15 @@ def _of_member(app: web.Application, member_id: int) -> Answer:
         if type_ == Subscribe.name:
             return await _subscribe(app, member_id, said)
         if type_ == Typing.name:
-            return await _typing(app, member_id, said)
+            await _typing(app, member_id, said)
+            return None
         return await _pong(type_, said)
 
     return answer
 
 
 async def _subscribe(app: web.Application, member_id: int, said: Mapping[str, Any]) -> bytes:
-    asked = load(Subscribe.Payload, said)["dialog_ids"]
+    asked = load(Subscribe.Payload, said, app[CONFIG])["dialog_ids"]
     member = await member_now(app, member_id)
     async with app[DB].connection() as connection:
         heard = await dialogs.heard(connection, member, asked)
@@ -146,7 +147,7 @@ async def _subscribe(app: web.Application, member_id: int, said: Mapping[str, An
 
 
 async def _typing(app: web.Application, member_id: int, said: Mapping[str, Any]) -> None:
-    dialog_id = load(Typing.Payload, said)["dialog_id"]
+    dialog_id = load(Typing.Payload, said, app[CONFIG])["dialog_id"]
     app[LIMITS].typing.take(member_id)
     member = await member_now(app, member_id)
     async with app[DB].connection() as connection:

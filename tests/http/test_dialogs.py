@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from server.config import Config
+from server.config import MAX_TEXT, Config
 from server.keys import DB
 from tests.club import Club, Person
 from tests.conftest import make_config
@@ -359,6 +359,20 @@ async def test_bounds_of_a_dialog_are_kept(club: Club) -> None:
     long = await posts(player, full, "a" * (TEXT + 1))
     assert (long.status, list(long["fields"])) == (400, ["text"])
     assert (await posts(player, full, "a" * TEXT)).status == 201
+
+
+async def test_documents_say_how_long_a_text_may_be_here(club: Club) -> None:
+    made = (await club.call("GET", "/openapi.json"))["components"]["schemas"]
+    told = (await club.call("GET", "/asyncapi.json"))["components"]["schemas"]
+    new = made["NewDialog"]["properties"]
+    chat = Config.chat_text_max
+    assert (new["subject"]["maxLength"], new["text"]["maxLength"]) == (SUBJECT, TEXT)
+    assert made["NewMessageBody"]["properties"]["text"]["maxLength"] == TEXT
+    assert made["ChatBody"]["properties"]["text"]["maxLength"] == chat
+    assert told["SendMessagePayload"]["properties"]["text"]["maxLength"] == TEXT
+    assert told["SendChatPayload"]["properties"]["text"]["maxLength"] == chat
+    # What was written before the setting was lowered may be longer.
+    assert made["MessageView"]["properties"]["text"]["maxLength"] == MAX_TEXT
 
 
 async def test_who_takes_a_member_into_many_dialogs_keeps_nobody_from_the_staff(
