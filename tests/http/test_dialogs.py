@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from server.config import MAX_TEXT, Config
-from server.keys import DB
 from tests.club import Club, Person
 from tests.conftest import make_config
 from tests.dialogs import begins, entry, messages, people, posts, reads, seat, unread, writes
@@ -421,41 +420,7 @@ async def test_who_writes_too_fast_is_told_when_to_go_on(dsn: str, tmp_path: Pat
         assert (await posts(other, dialog, "Not me")).status == 201
 
 
-# --- statements ------------------------------------------------------------------------------
-
-
-async def test_lists_take_as_few_statements_however_long_they_are(club: Club) -> None:
-    player, _, staff = await people(club)
-    dialog = await begins(player)
-
-    async def statements(path: str, person: Person) -> int:
-        counted: list[str] = []
-
-        def count(record: Any) -> None:
-            counted.append(record.query)
-
-        # The connection that was used last is lent first.
-        async with club.app[DB].connection() as connection:
-            connection.add_query_logger(count)
-        assert (await person.get(path)).status == 200
-        connection.remove_query_logger(count)
-        return len(counted)
-
-    few = [
-        await statements(path, person)
-        for path in ("/api/dialogs", f"/api/dialogs/{dialog['id']}/messages")
-        for person in (player, staff)
-    ]
-    for number in range(BEGUN - 1):
-        await begins(player)
-        await writes(staff, dialog, f"{number}")
-    many = [
-        await statements(path, person)
-        for path in ("/api/dialogs", f"/api/dialogs/{dialog['id']}/messages")
-        for person in (player, staff)
-    ]
-    # Who asks, the page, and the members of what is on it; or whether one may, and the page.
-    assert few == many == [3, 3, 3, 3]
+# --- what is told of it -----------------------------------------------------------------------
 
 
 async def test_who_is_written_to_finds_one_notification_until_it_is_read(club: Club) -> None:
