@@ -54,7 +54,7 @@ async def member_of(app: web.Application, socket: "Socket") -> Member:
 
 async def member_now(app: web.Application, member_id: int) -> Member:
     """A member as now in the database: a connection outlives roles. Raises: Unauthorized."""
-    member = await app[AUTH].lookups.find(member_id)
+    member = await app[AUTH].members.ask(member_id)
     if member is None:
         raise Unauthorized()
     return member
