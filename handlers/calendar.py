@@ -36,7 +36,7 @@ from server.web.auth import require_member
 from server.web.body import query, read
 from server.web.paging import MAX_LIMIT, cut
 from server.web.routes import MEMBER, Routes, path_id, success
-from server.web.transactions import transaction
+from server.web.transactions import keyed_transaction, transaction
 
 routes = Routes("calendar")
 
@@ -164,17 +164,16 @@ async def get_event(request: web.Request) -> web.Response:
     status=201,
     errors=(calendar.BadTimes, UserNotFound, calendar.EventCrowded, TooManyRequests),
     tells=(EventUpdated, InvitationNew, NotificationNew),
+    takes_key=True,
 )
 async def create_event(request: web.Request) -> web.Response:
     """Add an event; its maker owns it, and takes a seat only by accepting."""
     member = _require_pace(request)
     draft, invite = await _read_event(request)
-    async with transaction(request) as tx:
-        done = await calendar.create(
-            tx, member, draft, invite, most=_most(request)
-        )
-        await tell_event(request.app, tx, member, done)
-    return success(request, event=done.event)
+    async with keyed_transaction(request) as adds:
+        done = await calendar.create(adds.tx, member, draft, invite, most=_most(request))
+        await tell_event(request.app, adds.tx, member, done)
+        return adds.answer(event=done.event)
 
 
 @routes.put(

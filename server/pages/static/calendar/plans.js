@@ -127,9 +127,9 @@ client.recall(PLANS).then((kept) => {
 
 // --- What a member does ------------------------------------------------------------------
 
-/** `draft` with an id is a change. Gives the event. Raises: ApiError. */
+/** `draft` with an id is a change; without, it is made once however often it is asked for. Gives the event. Raises: ApiError. */
 export async function save({ id, ...draft }) {
-  const { event } = id ? await client.put(`/api/events/${id}`, draft) : await client.post("/api/events", draft);
+  const { event } = id ? await client.put(`/api/events/${id}`, draft) : await client.money("/api/events", draft);
   load.touch();
   put(event);
   return event;
