@@ -39,22 +39,25 @@ export function Dialog({ label, kind = "", testid, locked, onClose, children }) 
 
 /**
  * A button that waits while there is no connection, and says so. `explain`: in words beside its
- * label. `queues`: it need not wait, since what it does does.
+ * label. `queues`: it need not wait, since what it does does. One that is at work is not disabled:
+ * it would lose the focus.
  */
 export function Action({ kind = "", explain, queues, disabled, type = "button", onClick, testid, title, children, ...rest }) {
   const [busy, setBusy] = useState(false);
   const waits = useStore(link).state !== "online" && !queues;
+  const isBusy = useRef(false);
   const press = async (event) => {
-    setBusy(true);
+    if (isBusy.current) return;
+    setBusy((isBusy.current = true));
     try {
       await onClick(event);
     } finally {
-      setBusy(false);
+      setBusy((isBusy.current = false));
     }
   };
   return html`
     <button type=${type} class="button ${kind} ${busy ? "busy" : ""}" data-testid=${testid}
-      disabled=${disabled || waits || busy} title=${waits ? t("wait.banner") : title}
+      disabled=${disabled || waits} aria-disabled=${busy ? "true" : undefined} title=${waits ? t("wait.banner") : title}
       onClick=${onClick && press} ...${rest}>
       <span>${children}</span>
       ${waits && explain && html`<small class="why">${t("wait.short")}</small>`}
