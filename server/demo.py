@@ -209,8 +209,9 @@ async def _plan(
         plan.visibility,
     )
     owner, invited = people[plan.owner], [people[name].id for name in plan.invited]
-    most = app[CONFIG].participants_max
-    made = await calendar.create(tx, owner, draft, invited, most=most)
+    config = app[CONFIG]
+    most, monthly = config.participants_max, config.events_per_month
+    made = await calendar.create(tx, owner, draft, invited, most=most, monthly=monthly)
     await tell_event(app, tx, owner, made)
     for name in plan.come:
         done = await calendar.answer(tx, people[name], made.event.id, "accepted", most=most)
