@@ -8,7 +8,7 @@ from marshmallow import fields
 from events.fields import Count, Id, Schema, Text, Time
 from events.views import UserView
 from server.club import accounts
-from server.identity import SignedIn
+from server.identity import Member, SignedIn
 from server.keys import DB, DEPARTURES, FEEDS, RELAY, SIO, SOCKETS
 from server.realtime.feed import Feed
 from server.realtime.sockets import Socket
@@ -96,7 +96,7 @@ def _feed(app: web.Application, feed: Feed) -> dict[str, Any]:
     }
 
 
-def _connection(app: web.Application, who: SignedIn | None, address: str) -> dict[str, Any]:
+def _connection(app: web.Application, who: SignedIn[Member] | None, address: str) -> dict[str, Any]:
     member = who.member if who else None
     return {
         "user_id": member and member.id,

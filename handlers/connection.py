@@ -9,7 +9,7 @@ from socketio.exceptions import ConnectionRefusedError
 
 from events import Identify, Ping, Pong
 from server.errors import ClubError, InvalidToken, NotYourself, Unauthorized
-from server.identity import SignedIn
+from server.identity import Listener, SignedIn
 from server.keys import AUTH, DEPARTURES, SIO, SOCKETS
 from server.realtime.cursor import BadCursor, Cursor
 from server.realtime.sockets import Socket
@@ -55,20 +55,20 @@ def bind(app: web.Application) -> None:
     sio.on("disconnect", disconnect)
 
 
-async def _who_connects(app: web.Application, auth: Any) -> SignedIn | None:
+async def _who_connects(app: web.Application, auth: Any) -> SignedIn[Listener] | None:
     token = auth.get("token") if isinstance(auth, dict) else None
     if token is None:
         return None
     if not isinstance(token, str):
         raise InvalidToken()
-    return await app[AUTH].sign_in(token)
+    return await app[AUTH].listener(token)
 
 
 @commands.on(Identify)
 async def identify(app: web.Application, socket: Socket, body: dict[str, Any]) -> dict[str, Any]:
     """Join the rooms of the member whose token this is."""
     if body["token"] is not None:
-        who = await app[AUTH].sign_in(body["token"])
+        who = await app[AUTH].listener(body["token"])
     elif socket.who is not None and socket.who.expires_at > datetime.now(UTC):
         who = socket.who
     else:

@@ -12,13 +12,13 @@ from events.fields import IdOrText, Schema
 from server.club import dialogs
 from server.engine import Rate
 from server.errors import ClubError, Forbidden, NotYourself, Unauthorized
-from server.identity import Member, SignedIn
+from server.identity import Listener, Member, SignedIn
 from server.keys import ADDRESS, CONFIG, DB, FEEDS, SIO
 from server.realtime import wire
 from server.realtime.cursor import Cursor
 from server.realtime.feeds import WS, WS_STREAM
 from server.realtime.plain_socket import Answer, PlainSocket, UnknownType
-from server.web.auth import signed_in_to_stream
+from server.web.auth import listens_to_stream
 from server.web.body import load, query
 from server.web.routes import ANYONE, Routes
 
@@ -52,7 +52,7 @@ async def stream(request: web.Request) -> web.StreamResponse:
     """Everything that somebody hears, as `{type, detail, cursor}`."""
     _check_origin(request)
     asked = await query(request, StreamQuery)
-    who = await signed_in_to_stream(request)
+    who = await listens_to_stream(request)
     return await _serve(request, WS_STREAM, asked["after"], who, "welcome", _pong)
 
 
@@ -61,7 +61,7 @@ async def socket(request: web.Request) -> web.StreamResponse:
     """Everything that one member hears; `subscribe` says of which dialogs."""
     _check_origin(request)
     asked = await query(request, SocketQuery)
-    who = await signed_in_to_stream(request)
+    who = await listens_to_stream(request)
     if who is None:
         raise Unauthorized()
     if who.member.id != asked["user_id"]:
@@ -79,7 +79,7 @@ async def _serve(
     request: web.Request,
     door: str,
     after: str | None,
-    who: SignedIn | None,
+    who: SignedIn[Listener] | None,
     hello: str,
     answer: Answer,
 ) -> web.StreamResponse:

@@ -12,7 +12,7 @@ from server.realtime.cursor import BadCursor, Cursor
 from server.realtime.event_stream import EventStream
 from server.realtime.feeds import EVENT_STREAM, TooManyStreams
 from server.realtime.pump import pump
-from server.web.auth import signed_in_to_stream
+from server.web.auth import listens_to_stream
 from server.web.body import query
 from server.web.middleware import finish_headers
 from server.web.routes import ANYONE, Routes
@@ -47,7 +47,7 @@ async def event_stream(request: web.Request) -> web.StreamResponse:
     # What the browser has heard since is later than what the page once asked for.
     position = request.headers.get("Last-Event-ID") or asked["after"]
     after = None if position is None else Cursor.parse(position)
-    who = await signed_in_to_stream(request)
+    who = await listens_to_stream(request)
     config, address = request.app[CONFIG], request[ADDRESS]
     response = web.StreamResponse(headers=_HEADERS)
     finish_headers(request, response)

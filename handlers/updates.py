@@ -15,7 +15,7 @@ from server.realtime.cursor import Cursor
 from server.realtime.feed import Feed, Item
 from server.realtime.feeds import UPDATES, Client
 from server.realtime.news import News, Resync
-from server.web.auth import signed_in
+from server.web.auth import listens
 from server.web.body import query
 from server.web.routes import ANYONE, Routes, success
 
@@ -45,7 +45,7 @@ async def updates(request: web.Request) -> web.Response:
     """What came after a cursor; waits up to `wait` seconds (at most 50) for something."""
     asked = await query(request, UpdatesQuery)
     after = Cursor.parse(asked["after"]) if asked["after"] is not None else None
-    who = await signed_in(request)
+    who = await listens(request)
     wait_s = min(asked["wait"], request.app[CONFIG].updates_max_wait_s)
     client, address = Client(request), request[ADDRESS]
     with request.app[FEEDS].open(

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Generic, TypeVar
 
 MEMBER_ROLES = frozenset({"member", "staff", "admin"})
 STAFF_ROLES = frozenset({"staff", "admin"})
@@ -15,18 +16,12 @@ _DIALOG = "dialog:"
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """An account as it is now in the database.
-
-    `dialogs` are those that the member was in when the log's head was at `as_of`; staff, who
-    hear all of them, have none here.
-    """
+    """An account as it is now in the database."""
 
     id: int
     username: str
     role: str
     balance_minor: int
-    dialogs: tuple[int, ...] = ()
-    as_of: int = 0
 
     @property
     def is_staff(self) -> bool:
@@ -37,16 +32,31 @@ class Member:
         own = user_room(self.id)
         return [own, "staff", EVERY_DIALOG] if self.is_staff else [own]
 
+
+@dataclass(frozen=True, slots=True)
+class Listener(Member):
+    """A member who is about to be told things.
+
+    `dialogs` are those that the member was in when the log's head was at `as_of`; staff, who
+    hear all of them, have none here.
+    """
+
+    dialogs: tuple[int, ...]
+    as_of: int
+
     def rooms(self) -> list[str]:
         """The audiences, besides `all`, that this member belongs to."""
         return [*self.own_rooms(), *map(dialog_room, self.dialogs)]
 
 
+SomeMember = TypeVar("SomeMember", bound=Member, covariant=True)
+
+
 @dataclass(frozen=True, slots=True)
-class SignedIn:
+class SignedIn(Generic[SomeMember]):
     """A member, and until when the token that proves it is valid."""
 
-    member: Member
+    member: SomeMember
     expires_at: datetime
 
 

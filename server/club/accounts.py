@@ -9,7 +9,7 @@ from typing import Any
 
 from server.db import Transaction
 from server.errors import ClubError
-from server.identity import Member
+from server.identity import Listener, Member
 
 # Letters of one alphabet: "аdmin" with a Cyrillic first letter must not pass for "admin".
 _LATIN = re.compile(r"[A-Za-z0-9_.-]{3,32}", re.ASCII)
@@ -24,8 +24,10 @@ _INSERT = """
 
 _FIND = "SELECT id, username, role, balance_minor FROM users WHERE id = $1"
 
+_FIND_ALL = "SELECT id, username, role, balance_minor FROM users WHERE id = ANY($1::bigint[])"
+
 # The member's dialogs, and the moment of the log at which that is so. Staff hear all of them.
-_WITH_DIALOGS = """
+_FIND_LISTENERS = """
     SELECT users.id, username, role, balance_minor,
            CASE WHEN role = 'member'
                 THEN ARRAY(SELECT dialog_id FROM dialog_members WHERE user_id = users.id)
@@ -33,18 +35,14 @@ _WITH_DIALOGS = """
             END AS dialogs,
            (SELECT head FROM event_log_head) AS as_of
       FROM users
+     WHERE users.id = ANY($1::bigint[])
 """
-
-_FIND_ALL = f"{_WITH_DIALOGS} WHERE users.id = ANY($1::bigint[])"
 
 _FIND_BY_NAME = """
     SELECT id, username, role, balance_minor, password_hash FROM users WHERE username_key = $1
 """
 
-_FIND_FOREIGN = f"""{_WITH_DIALOGS}
-      JOIN identities ON users.id = identities.user_id
-     WHERE issuer = $1 AND subject = $2
-"""
+_FIND_FOREIGN = "SELECT user_id FROM identities WHERE issuer = $1 AND subject = $2"
 
 # One at a time for each identity, so that two first requests make one member.
 _LOCK_IDENTITY = "SELECT pg_advisory_xact_lock(2, hashtext($1))"
@@ -133,7 +131,15 @@ async def find(connection: Any, user_id: int) -> Member | None:
 async def find_all(connection: Any, user_ids: list[int]) -> dict[int, Member]:
     """The members that there are of these, by id."""
     rows = await connection.fetch(_FIND_ALL, user_ids)
-    return {row["id"]: _with_dialogs(row) for row in rows}
+    return {row["id"]: Member(**row) for row in rows}
+
+
+async def find_listeners(connection: Any, user_ids: list[int]) -> dict[int, Listener]:
+    """The same, with where each of them is told things."""
+    rows = await connection.fetch(_FIND_LISTENERS, user_ids)
+    return {
+        row["id"]: Listener(**(dict(row) | {"dialogs": tuple(row["dialogs"])})) for row in rows
+    }
 
 
 async def find_by_name(connection: Any, username: str) -> Credentials | None:
@@ -145,13 +151,14 @@ async def find_by_name(connection: Any, username: str) -> Credentials | None:
     return Credentials(Member(**fields), password_hash)
 
 
-async def find_foreign(connection: Any, issuer: str, subject: str) -> Member | None:
-    row = await connection.fetchrow(_FIND_FOREIGN, issuer, subject)
-    return row and _with_dialogs(row)
+async def find_foreign(connection: Any, issuer: str, subject: str) -> int | None:
+    """The id of the member that a foreign identity is."""
+    known: int | None = await connection.fetchval(_FIND_FOREIGN, issuer, subject)
+    return known
 
 
-async def welcome_foreign(tx: Transaction, issuer: str, subject: str) -> Member:
-    """The member of a foreign identity; made when it is seen for the first time."""
+async def welcome_foreign(tx: Transaction, issuer: str, subject: str) -> int:
+    """The id of that member; made when the identity is seen for the first time."""
     identity = json.dumps([issuer, subject])
     await tx.fetchval(_LOCK_IDENTITY, identity)
     known = await find_foreign(tx, issuer, subject)
@@ -160,7 +167,7 @@ async def welcome_foreign(tx: Transaction, issuer: str, subject: str) -> Member:
     # A random name: nobody can take one before its owner comes.
     member = await register(tx, f"guest-{secrets.token_hex(8)}", None)
     await tx.execute(_INSERT_IDENTITY, issuer, subject, member.id)
-    return member
+    return member.id
 
 
 async def lock(tx: Transaction, user_id: int) -> Member:
@@ -180,10 +187,6 @@ async def search(connection: Any, text: str, *, before: int | None, limit: int) 
 async def exist(connection: Any) -> bool:
     """Whether there is any account."""
     return bool(await connection.fetchval(_ANY))
-
-
-def _with_dialogs(row: Any) -> Member:
-    return Member(**(dict(row) | {"dialogs": tuple(row["dialogs"])}))
 
 
 def mask(username: str) -> str:

@@ -26,7 +26,7 @@ from datetime import UTC, datetime
 from enum import Enum
 
 from server.errors import DatabaseUnavailable
-from server.identity import SignedIn, dialog_room
+from server.identity import Listener, SignedIn, dialog_room
 from server.realtime.cursor import Cursor
 from server.realtime.log import EventLog, Page
 from server.realtime.membership import Change, rooms_after
@@ -60,7 +60,7 @@ class Feed:
         number: int,
         door: str,
         address: str,
-        who: SignedIn | None,
+        who: SignedIn[Listener] | None,
         after: Cursor | None,
         page_size: int,
         queue_size: int,

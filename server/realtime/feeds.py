@@ -11,7 +11,7 @@ from aiohttp import web
 
 from events import AuthExpired, Event, ServerDraining
 from server.errors import ClubError, Draining, Unavailable
-from server.identity import SignedIn, rooms_that_hear
+from server.identity import Listener, SignedIn, rooms_that_hear
 from server.metrics import FEEDS_OPEN, FEEDS_OVERFLOWED
 from server.realtime.cursor import Cursor
 from server.realtime.departures import Departures
@@ -147,7 +147,7 @@ class Feeds:
         door: str,
         *,
         address: str,
-        who: SignedIn | None,
+        who: SignedIn[Listener] | None,
         after: Cursor | None,
         client: Client | None = None,
     ) -> Iterator[Feed]:
@@ -184,7 +184,7 @@ class Feeds:
             if expiry is not None:
                 expiry.cancel()
 
-    def _check_room_for(self, address: str, who: SignedIn | None) -> None:
+    def _check_room_for(self, address: str, who: SignedIn[Listener] | None) -> None:
         streams = len(self._open) - self._by_door[UPDATES]
         if streams >= self._limits.total:
             raise Unavailable("Too many clients are listening.", retry_after_s=5)

@@ -12,9 +12,9 @@ from collections.abc import Collection
 import structlog
 
 from server.db import Database
+from server.db.batches import Batches
 from server.engine.limits import Rate
 from server.errors import DatabaseUnavailable
-from server.realtime.batches import Batches
 from server.realtime.log import Head
 
 log = structlog.get_logger(__name__)

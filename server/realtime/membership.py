@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from events import DialogJoined, DialogLeft
 from server.errors import DatabaseUnavailable
-from server.identity import Member, dialog_room, user_room
+from server.identity import Listener, dialog_room, user_room
 from server.realtime.log import LoggedEvent
 
 # Far more than happen while a member is looked up.
@@ -69,7 +69,7 @@ class Changes:
         self._last.clear()
         self._since = position
 
-    def rooms(self, member: Member) -> set[str]:
+    def rooms(self, member: Listener) -> set[str]:
         """Where the member is as this worker has told it.
 
         Raises: DatabaseUnavailable when the member was read too long ago to say.

@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterable, Mapping
 from operator import itemgetter
 
 from server.db import Database
+from server.db.batches import Batches
 from server.engine.recovery import Missed, RecoveryUnavailable
 from server.errors import DatabaseUnavailable
-from server.realtime.batches import Batches
 from server.realtime.cursor import Cursor
 from server.realtime.log import Ask, EventLog
 from server.realtime.tail import Tail, Told, told

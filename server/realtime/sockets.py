@@ -14,7 +14,7 @@ import structlog
 from events.connection import AuthExpired
 from server.engine.recovery import RecoveryUnavailable
 from server.errors import ClubError, DatabaseUnavailable
-from server.identity import SignedIn, user_room
+from server.identity import Listener, SignedIn, user_room
 from server.metrics import SOCKETS_CONNECTED
 from server.realtime.cursor import Cursor
 from server.realtime.expiry import Expiry
@@ -45,7 +45,7 @@ class Socket:
     sid: str
     address: str
     since: datetime
-    who: SignedIn | None = None
+    who: SignedIn[Listener] | None = None
     #: Where it is; they follow what the log tells of the member's dialogs.
     rooms: set[str] = field(default_factory=set, repr=False)
     expiry: Expiry | None = field(default=None, repr=False)
@@ -146,7 +146,7 @@ class Sockets:
 
     # Who they are.
 
-    async def identify(self, socket: Socket, who: SignedIn) -> None:
+    async def identify(self, socket: Socket, who: SignedIn[Listener]) -> None:
         """Put the socket into the member's rooms and out of those of anybody else.
 
         Raises: TooManySockets, DatabaseUnavailable.
@@ -158,7 +158,7 @@ class Sockets:
             self._enter(socket, who)
 
     async def continue_as(
-        self, socket: Socket, who: SignedIn, after: Cursor | None
+        self, socket: Socket, who: SignedIn[Listener], after: Cursor | None
     ) -> Continued:
         """Identify, and tell the socket what came after a place and it was not told yet.
 
@@ -183,11 +183,11 @@ class Sockets:
             return Continued(resync, self._recovery.position())
 
     @staticmethod
-    def _is_another(socket: Socket, who: SignedIn) -> bool:
+    def _is_another(socket: Socket, who: SignedIn[Listener]) -> bool:
         return socket.who is None or socket.who.member.id != who.member.id
 
     async def _missing(
-        self, socket: Socket, who: SignedIn, after: Cursor | None, *, is_another: bool
+        self, socket: Socket, who: SignedIn[Listener], after: Cursor | None, *, is_another: bool
     ) -> "Missing | None":
         # One that stays this member's is told live of the dialogs that it joins meanwhile.
         told = {"all": socket.told["all"]} if is_another else socket.told
@@ -198,7 +198,7 @@ class Sockets:
         except RecoveryUnavailable as error:
             raise DatabaseUnavailable() from error
 
-    async def _replay(self, socket: Socket, who: SignedIn, missing: "Missing") -> None:
+    async def _replay(self, socket: Socket, who: SignedIn[Listener], missing: "Missing") -> None:
         try:
             await self._sio.replay(socket.sid, missing, lambda: self._enter(socket, who))
         except RecoveryUnavailable as error:
@@ -214,7 +214,7 @@ class Sockets:
         if pid is not None:
             await self._recovery.end(pid)
 
-    def _enter(self, socket: Socket, who: SignedIn) -> None:
+    def _enter(self, socket: Socket, who: SignedIn[Listener]) -> None:
         if self._by_sid.get(socket.sid) is not socket:
             # It left while its token was looked at.
             return
@@ -222,7 +222,7 @@ class Sockets:
         socket.who = who
         self._at_expiry(socket)
 
-    def _rooms(self, socket: Socket, who: SignedIn) -> set[str]:
+    def _rooms(self, socket: Socket, who: SignedIn[Listener]) -> set[str]:
         """Where somebody is, as far as this worker has told it. Raises: DatabaseUnavailable."""
         return socket.rooms if who is socket.who else self._changes.rooms(who.member)
 

@@ -49,7 +49,7 @@ async def member_of(app: web.Application, socket: "Socket") -> Member:
     """The member behind a socket, as now in the database. Raises: Unauthorized."""
     if socket.who is None:
         raise Unauthorized()
-    member = await app[AUTH].lookups.find(socket.who.member.id)
+    member = await app[AUTH].members.ask(socket.who.member.id)
     if member is None:
         raise Unauthorized()
     return member

@@ -15,7 +15,7 @@ import structlog
 
 from server.config import Config, Issuer
 from server.keys import AUTH
-from tests.club import PASSWORD, Answer, Club, Person, until
+from tests.club import PASSWORD, Answer, Club, Person, SocketDoor, until
 from tests.conftest import JWT_SECRET, make_config
 from tests.http.conftest import somebody_waits, somebody_waits_second
 
@@ -317,7 +317,7 @@ async def test_members_who_ask_at_the_same_time_are_told_apart(
         stranger = asyncio.create_task(club.call("GET", "/api/me", token=nobody))
 
         async def all_have_come() -> bool:
-            return len(club.app[AUTH].lookups.waiting) == 7
+            return club.app[AUTH].members.waiting == 7
 
         await until(all_have_come, "seven wait to be looked up")
         gone.cancel()
@@ -345,6 +345,28 @@ async def test_unknown_foreign_subject_becomes_one_member_and_stays_it(club: Clu
     assert first.status == 200
     assert (first["user"]["role"], first["balance"]) == ("member", 0)
     assert again["user"] == first["user"]
+
+
+async def test_foreign_subject_hears_of_itself_from_its_first_connection_on(
+    club: Club, account: Person, config: Config
+) -> None:
+    """Nothing but the socket has shown the token before, and the log has a past."""
+    await (await club.admin()).post(
+        "/api/admin/balance/add", {"userId": account.id, "amount": 1}
+    )
+    await club.settled()
+    async with Club.open(config) as later:
+        token = foreign("comes by a socket")
+        door = SocketDoor(later, "websocket", {"token": token})
+        await door.open()
+        me = await later.call("GET", "/api/me", token=token)
+        member = me["user"]["id"]
+        await (await later.admin()).post(
+            "/api/admin/balance/add", {"userId": member, "amount": 3}
+        )
+
+        assert await door.hears(f"balance:updated:{member}") == {"balance": 3}
+        await door.close()
 
 
 async def test_foreign_subject_that_reads_like_a_local_id_is_somebody_else(

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from server.realtime.batches import Batches
+from server.db.batches import Batches
 
 PATIENCE_S = 10.0
 

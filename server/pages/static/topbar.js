@@ -1,8 +1,10 @@
-// What stays at the top of both pages: whose page it is and how the connection is.
+// What stays at the top of every page: the ways, whose page it is, the bell, the connection.
 import { useEffect, useState } from "preact/hooks";
+import { Bell } from "./bell.js";
 import { clock } from "./format.js";
 import { client, link, session } from "./hub.js";
 import { switchLanguage, t } from "./i18n.js";
+import { Nav } from "./nav.js";
 import { useStore } from "./store.js";
 import { html, toast } from "./ui.js";
 
@@ -44,17 +46,20 @@ function Indicator() {
     </button>`;
 }
 
-export function TopBar({ home, children }) {
+/** `page`: which of nav.js's entries this is. `quiet`: the bell is not to say what came. */
+export function TopBar({ page, quiet = false, children }) {
   const { user } = useStore(session);
   return html`
     <header class="topbar">
       <a class="skip" href="#content">${t("skip.to")}</a>
-      <a class="brand" href=${home} aria-label="CyberHub">
+      <a class="brand" href="/" aria-label="CyberHub">
         <img src="/static/art/favicon.svg" alt="" width="30" height="30" />
         <b>Cyber<i>Hub</i></b>
       </a>
+      <${Nav} page=${page} user=${user} />
       <div class="topbar-middle">${children}</div>
       ${user && html`<span class="who" title=${t(`role.${user.role}`)}>${user.username}</span>`}
+      ${user && html`<${Bell} quiet=${quiet} />`}
       <${Indicator} />
       <button type="button" class="icon lang" data-testid="lang" title=${t("lang.other")} aria-label=${t("lang.other")}
         onClick=${switchLanguage}>${t("lang.other") === "Русский" ? "EN" : "RU"}</button>

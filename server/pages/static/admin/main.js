@@ -39,7 +39,7 @@ function Page() {
     document.title = t("title.admin");
   });
   return html`
-    <${TopBar} home="/admin"><a class="crossing" href="/">${t("player.page")}</a><//>
+    <${TopBar} page="admin" />
     <${WaitBanner} />
     <main id="content" class="desk" tabindex="-1">
       ${user ? html`<${Desk} user=${user} />` : html`<${SignIn} closed title=${t("sign.admin")} lead=${t("sign.admin.lead")} />`}

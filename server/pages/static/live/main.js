@@ -3,6 +3,7 @@ import { h, render } from "preact";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import htm from "htm";
 import { lang, language, switchLanguage, t } from "../i18n.js";
+import { Nav } from "../nav.js";
 import { createStore, kept, useStore } from "../store.js";
 import { follow } from "./stream.js";
 
@@ -48,6 +49,7 @@ function Bar() {
         <img src="/static/art/favicon.svg" alt="" width="30" height="30" />
         <b>Cyber<i>Hub</i></b>
       </a>
+      <${Nav} user=${kept.read("session")?.user} />
       <div class="topbar-middle">
         <span class="link-state" role="status" data-testid="live-state" data-state=${state} data-via=${via} data-retry-at=${retryAt}>${says}</span>
       </div>

@@ -53,7 +53,7 @@ function Page() {
     document.title = `CyberHub · ${t("pay.title")}`;
   });
   return html`
-    <${TopBar} home="/" />
+    <${TopBar} />
     <main id="content" class="floor guest" tabindex="-1">
       ${user ? html`<${Payment} />` : html`<${SignIn} closed title=${t("pay.title")} lead=${t("pay.demo")} />`}
     </main>`;

@@ -38,10 +38,14 @@ function Page() {
   });
 
   return html`
-    <${TopBar} home="/">
+    <${TopBar} page="club" quiet=${spinning}>
       ${user && html`<${Balance} amount=${state.me?.balance} onTopUp=${() => setToppingUp({ missing: 0 })} />`}
     <//>
     <${DropStrip} drops=${drops} />
+    ${user && html`
+      <nav class="tabs" aria-label=${t("tabs")}>
+        <a href="#cases">${t("cases")}</a><a href="#inventory">${t("inventory")}</a><a href="#history">${t("history")}</a>
+      </nav>`}
     <${WaitBanner} />
     <main id="content" class=${user ? "floor" : "floor guest"} tabindex="-1">
       ${!user && html`<${SignIn} title=${t("sign.title")} lead=${t("sign.lead")} />`}
@@ -49,10 +53,6 @@ function Page() {
       ${user && html`<${Inventory} items=${inventory} waiting=${state.waiting} />`}
       ${user && html`<${History} moves=${state.moves} held=${spinning} />`}
     </main>
-    ${user && html`
-      <nav class="tabs" aria-label="CyberHub">
-        <a href="#cases">${t("cases")}</a><a href="#inventory">${t("inventory")}</a><a href="#history">${t("history")}</a>
-      </nav>`}
     ${caseId !== null && html`
       <${CaseDialog} key=${caseId} caseId=${caseId} onClose=${() => setCaseId(null)} onSpin=${setSpinning}
         onTopUp=${(missing) => setToppingUp({ missing })} />`}

@@ -30,6 +30,11 @@ class Batches(Generic[Key, Value]):
         self._waiting: list[tuple[Key, asyncio.Future[Value]]] = []
         self._tasks: set[asyncio.Task[None]] = set()
 
+    @property
+    def waiting(self) -> int:
+        """How many wait for the next statement."""
+        return len(self._waiting)
+
     async def ask(self, key: Key) -> Value:
         """Raises what `run` raises."""
         answer: asyncio.Future[Value] = asyncio.get_running_loop().create_future()

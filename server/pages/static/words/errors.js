@@ -1,0 +1,23 @@
+// Errors, by the server's code. A code that is not here is shown in the server's own words.
+export default {
+  "error.network": ["The server cannot be reached. Try again in a moment.", "Сервер не отвечает. Повторите через минуту."],
+  "error.unavailable": ["The server is not ready. Try again in a moment.", "Сервер пока не готов. Повторите через минуту."],
+  "error.internal": ["Something went wrong on our side. Request {id}.", "Ошибка на нашей стороне. Запрос {id}."],
+  "error.validation": ["Please check: {fields}", "Проверьте: {fields}"],
+  "error.too_many_requests": ["Too many attempts. Wait {seconds} s.", "Слишком много попыток. Подождите {seconds} с."],
+  "error.insufficient_balance": ["There is not enough money on the balance.", "На балансе не хватает денег."],
+  "error.balance_limit": ["The balance cannot grow beyond this.", "Баланс не может стать больше."],
+  "error.sold_out": ["The last prize of this case has just gone. Nothing was taken.", "Последний приз этого кейса только что ушёл. Деньги не списаны."],
+  "error.case_not_found": ["This case no longer exists.", "Этого кейса больше нет."],
+  "error.wrong_credentials": ["Name or password is wrong.", "Неверное имя или пароль."],
+  "error.username_taken": ["This name is taken.", "Это имя занято."],
+  "error.user_not_found": ["There is no such member.", "Такого участника нет."],
+  "error.item_not_found": ["There is no such prize.", "Такого приза нет."],
+  "error.item_not_available": ["This prize was exchanged, handed out or cancelled before.", "Этот приз уже обменян, выдан или отменён."],
+  "error.item_without_value": ["This prize is handed out at the desk only.", "Этот приз выдают только на стойке."],
+  "error.payment_not_found": ["There is no such payment.", "Такого платежа нет."],
+  "error.unauthorized": ["Please sign in.", "Войдите, пожалуйста."],
+  "error.invalid_token": ["Your session is no longer valid. Please sign in again.", "Сеанс больше не действует. Войдите снова."],
+  "error.token_expired": ["Your session has ended. Please sign in again.", "Сеанс закончился. Войдите снова."],
+  "error.forbidden": ["You are not allowed to do this.", "На это нет прав."],
+};

@@ -1,0 +1,21 @@
+// The live page.
+export default {
+  "live.title": ["Live stream", "Прямой эфир"],
+  "live.online": ["Live via {via}", "В эфире: {via}"],
+  "live.connecting": ["Connecting…", "Подключаемся…"],
+  "live.waiting": ["No connection, trying again soon", "Нет связи, скоро попробуем снова"],
+  "live.via.websocket": ["WebSocket", "WebSocket"],
+  "live.via.event-stream": ["event stream", "event stream"],
+  "live.filter": ["Filter", "Фильтр"],
+  "live.filter.hint": ["words of the name or the content", "слова из названия или содержания"],
+  "live.pause": ["Pause", "Пауза"],
+  "live.resume": ["Go on", "Продолжить"],
+  "live.clear": ["Clear", "Очистить"],
+  "live.count": ["{shown} shown, {total} came since you opened the page", "Показано: {shown}, пришло с открытия страницы: {total}"],
+  "live.held": ["Paused. New meanwhile: {count}", "Пауза. Новых за это время: {count}"],
+  "live.told": ["New events: {count}. The last one: {type}", "Новых событий: {count}. Последнее: {type}"],
+  "live.none": ["Quiet so far. What happens in the club appears here by itself.", "Пока тихо. Всё, что произойдёт в клубе, появится здесь само."],
+  "live.none.match": ["Nothing matches the filter.", "Под фильтр ничего не подходит."],
+  "live.durable": ["Kept in the log at {cursor}", "Сохранено в журнале: {cursor}"],
+  "live.passing": ["Told once and kept nowhere", "Сообщено один раз и нигде не хранится"],
+};
