@@ -4,12 +4,7 @@ from typing import Any
 
 from playwright.async_api import Locator, expect
 
-from events import NewMessage
-from server.club import dialogs
-from server.identity import Member
-from server.keys import DB, SIO
 from tests.browser.pages import Window
-from tests.club import Person
 
 
 def entry(window: Window, dialog_id: Any = "") -> Locator:
@@ -66,13 +61,3 @@ async def acts_on(line_: Locator) -> None:
     """Open what can be done about a line of the chat."""
     await line_.hover()
     await line_.get_by_test_id("chat-act").click()
-
-
-async def fills(person: Person, dialog_id: int, texts: list[str]) -> None:
-    """Many messages at once; nobody could write so fast at the doors."""
-    app = person.club.app
-    member = Member(person.id, person.username, "member")
-    async with app[DB].transaction() as tx:
-        for text in texts:
-            sent = await dialogs.send(tx, member, dialog_id, text=text)
-            await app[SIO].emit(NewMessage.of(sent.message), tx=tx)

@@ -13,7 +13,6 @@ from tests.browser.conftest import OpensWindow
 from tests.club import Club, line
 from tests.conftest import make_config
 
-
 # What a page has written down for times without a connection.
 _ALL_THAT_IS_KEPT = """
     async () => {

@@ -3,8 +3,12 @@ import { useLayoutEffect, useRef, useState } from "preact/hooks";
 
 const NEAR_PX = 48;
 
+// What comes in above an entry may change how it begins: its end is what stays.
+const bottomOf = (element) => element.offsetTop + element.offsetHeight;
+
 /**
- * For an element that scrolls and whose children are the entries. `shown` differs whenever they do.
+ * For an element that scrolls. Its children with a `data-entry` stay as long as they are shown;
+ * what stands between them may go. `shown` differs whenever something comes or goes.
  * At its end the list follows what comes; anywhere else it stands still. `onMoved` is called after
  * each movement, by whatever cause.
  */
@@ -15,9 +19,9 @@ export function useBothEnds(shown, onMoved) {
 
   const hold = () => {
     const { children, scrollTop, scrollHeight, clientHeight } = box.current;
-    const element = [...children].find((child) => child.offsetTop + child.offsetHeight > scrollTop);
+    const element = [...children].find((child) => "entry" in child.dataset && bottomOf(child) > scrollTop);
     const isAtEnd = scrollHeight - scrollTop - clientHeight < NEAR_PX;
-    held.current = { atEnd: isAtEnd, element, offset: element ? element.offsetTop - scrollTop : 0 };
+    held.current = { atEnd: isAtEnd, element, offset: element ? bottomOf(element) - scrollTop : 0 };
     setAtEnd(isAtEnd);
     onMoved?.(box.current);
   };
@@ -29,7 +33,7 @@ export function useBothEnds(shown, onMoved) {
   useLayoutEffect(() => {
     const { atEnd: follows, element, offset } = held.current;
     if (follows) box.current.scrollTop = box.current.scrollHeight;
-    else if (element?.isConnected) box.current.scrollTop = element.offsetTop - offset;
+    else if (element?.isConnected) box.current.scrollTop = bottomOf(element) - offset;
     hold();
   }, [shown]);
 

@@ -17,7 +17,7 @@ function Line({ message, user, onAct }) {
   const { id, user: author, text, at } = message;
   const mayAct = user && (author.id !== user.id || isStaff(user));
   return html`
-    <li class="chat-line ${author.id === user?.id ? "mine" : ""}" data-testid="chat-line" data-chat-id=${id}>
+    <li class="chat-line ${author.id === user?.id ? "mine" : ""}" data-entry data-testid="chat-line" data-chat-id=${id}>
       <b><bdi>${author.username}</bdi></b> <span class="chat-text"><bdi>${text}</bdi></span> <time datetime=${at}>${clock(at)}</time>
       ${mayAct && html`
         <button type="button" class="chat-act" data-testid="chat-act" aria-label=${t("chat.act", { name: plain(author.username) })} onClick=${() => onAct(message)}>

@@ -66,7 +66,7 @@ client.recall(KEPT).then((messages) => {
 // Not queued: what was said to the room an hour ago is not what one means to say now.
 
 export async function say(text) {
-  const { message } = await client.post("/api/chat", { text });
+  const { message } = await client.money("/api/chat", { text });
   arrived(message);
 }
 

@@ -20,11 +20,9 @@ function Tools({ dialog, user }) {
   };
   return html`
     <div class="thread-tools">
-      <label><span class="unseen">${t("dialogs.filter")}</span>
-        <select data-testid="dialog-status" value=${dialog.status} onChange=${choose}>
-          ${STATUSES.map((status) => html`<option key=${status} value=${status} selected=${status === dialog.status}>${t(`dialog.status.${status}`)}</option>`)}
-        </select>
-      </label>
+      <select data-testid="dialog-status" aria-label=${t("dialogs.filter")} value=${dialog.status} onChange=${choose}>
+        ${STATUSES.map((status) => html`<option key=${status} value=${status} selected=${status === dialog.status}>${t(`dialog.status.${status}`)}</option>`)}
+      </select>
       <${Action} kind="slim" testid=${isMine ? "dialog-give-back" : "dialog-take"} onClick=${() => edit({ assigneeId: isMine ? null : user.id })}>
         ${t(isMine ? "dialog.giveBack" : "dialog.take")}
       <//>

@@ -22,11 +22,9 @@ function Filters({ state }) {
             <span>${t(`dialogs.status.${status || "all"}`)}</span>
           </label>`)}
       </fieldset>
-      <label class="inbox-whose"><span class="unseen">${t("dialogs.whose")}</span>
-        <select data-testid="inbox-whose" onChange=${(event) => choose({ assignee: event.target.value })}>
-          ${WHOSE.map((whose) => html`<option key=${whose} value=${whose} selected=${whose === state.assignee}>${t(`dialogs.whose.${whose || "all"}`)}</option>`)}
-        </select>
-      </label>
+      <select class="inbox-whose" data-testid="inbox-whose" aria-label=${t("dialogs.whose")} onChange=${(event) => choose({ assignee: event.target.value })}>
+        ${WHOSE.map((whose) => html`<option key=${whose} value=${whose} selected=${whose === state.assignee}>${t(`dialogs.whose.${whose || "all"}`)}</option>`)}
+      </select>
       <label class="tick">
         <input type="checkbox" data-testid="inbox-unread-first" checked=${state.unreadFirst} onChange=${(event) => choose({ unreadFirst: event.target.checked })} />
         <span>${t("dialogs.unreadFirst")}</span>

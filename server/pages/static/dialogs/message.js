@@ -25,7 +25,7 @@ export function Message({ message, user, isFirst, onEdit }) {
   const isMine = sender.id === user.id;
   const kinds = [isMine ? "mine" : "theirs", internal && "is-note", isStaff(sender) && "by-staff", isFirst && "first", state];
   return html`
-    <li class="message ${kinds.filter(Boolean).join(" ")}" data-testid="message" data-message-id=${message.id} data-state=${state}
+    <li class="message ${kinds.filter(Boolean).join(" ")}" data-entry data-testid="message" data-message-id=${message.id} data-state=${state}
       data-internal=${internal}>
       <p class=${isFirst && !isMine ? "message-from" : "unseen"}>
         <bdi>${isMine ? t("dialogs.you") : sender.username}</bdi>

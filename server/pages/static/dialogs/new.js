@@ -57,7 +57,7 @@ export function NewDialog({ user, to, onClose }) {
     setError(null);
     try {
       const body = { subject: subject.trim(), text: text.trim(), memberIds: people.map(({ id }) => id) };
-      const { dialog } = await client.post("/api/dialogs", body);
+      const { dialog } = await client.money("/api/dialogs", body);
       location.hash = dialog.id;
     } catch (problem) {
       setError(problem);

@@ -24,7 +24,11 @@ export function arrived(message) {
 }
 client.on("new_message", arrived);
 
-const pathOf = (id, before) => `/api/dialogs/${id}/messages${before ? `?before=${before}` : ""}`;
+const PAGE = 50;
+const LARGEST_PAGE = 200;
+const READ_SHOWN = 20; // of what was read before, so that one sees what the new is about
+
+const pathOf = (id, limit, before) => `/api/dialogs/${id}/messages?limit=${limit}${before ? `&before=${before}` : ""}`;
 
 export function open(id) {
   if (id === thread.get().id) return;
@@ -36,9 +40,11 @@ async function load({ again = false } = {}) {
   const { id } = thread.get();
   if (id === null || !session.get().user) return;
   try {
-    const page = await client.eventually(() => client.get(pathOf(id)));
     if (again || !list.get().known[id]) await find(id);
-    thread.set((now) => (now.id === id ? withNewest(now, page, list.get().known[id]?.unread ?? 0) : {}));
+    const { unread = 0 } = list.get().known[id] ?? {};
+    const limit = Math.min(Math.max(PAGE, unread + READ_SHOWN), LARGEST_PAGE);
+    const page = await client.eventually(() => client.get(pathOf(id, limit)));
+    thread.set((now) => (now.id === id ? withNewest(now, page, unread) : {}));
   } catch (error) {
     thread.set((now) => (now.id === id ? { state: error.status === 404 ? "missing" : "failed" } : {}));
   }
@@ -55,7 +61,7 @@ function withNewest(now, page, unread) {
     messages: [...newest, ...later],
     next: page.next,
     state: "ready",
-    newFrom: unread > 0 ? (newest.at(-unread)?.id ?? newest[0].id) : null,
+    newFrom: (unread > 0 && newest.at(-unread)?.id) || null,
   };
 }
 
@@ -69,7 +75,7 @@ export const loadEarlier = coalesced(async () => {
   if (id === null || next === null) return;
   thread.set({ earlier: "loading" });
   try {
-    const page = await client.get(pathOf(id, next));
+    const page = await client.get(pathOf(id, PAGE, next));
     thread.set((now) =>
       now.id === id && now.next === next
         ? { messages: merged(page.messages, now.messages), next: page.next, earlier: "ready" }
