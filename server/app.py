@@ -37,6 +37,7 @@ from server.db import Database, translated
 from server.engine import SAME_ORIGIN, FrontSite, Request
 from server.engine.bundles import add_bundles
 from server.errors import DatabaseUnavailable
+from server.realtime.crowd import Places
 from server.realtime.departures import Departures
 from server.realtime.feeds import FeedLimits, Feeds
 from server.realtime.log import EventLog
@@ -185,9 +186,14 @@ def _feeds(
         queue=config.stream_queue,
         readers=config.stream_readers,
         patience_s=config.database_timeout_s,
-        total=config.streams_max,
-        per_address=config.streams_per_address,
-        per_member=config.streams_per_member,
+        streams=Places(
+            config.streams_max, config.streams_per_address, config.streams_per_member
+        ),
+        waiting=Places(
+            config.updates_max_waiting,
+            config.updates_waiting_per_address,
+            config.updates_waiting_per_member,
+        ),
     )
     return Feeds(event_log, relay, departures, limits, grace_s=config.auth_grace_s)
 

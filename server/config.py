@@ -128,6 +128,8 @@ class Config:
     relay_poll_s: float = 1.0
     updates_max_wait_s: float = 50.0
     updates_max_waiting: int = 20_000
+    updates_waiting_per_address: int = 2000
+    updates_waiting_per_member: int = 50
     streams_max: int = 20_000
     streams_per_address: int = 2000
     streams_per_member: int = 50
@@ -272,6 +274,16 @@ def _read(env: Env, *, demo: bool) -> Config:
         updates_max_wait_s=_seconds(env, "UPDATES_MAX_WAIT_S", Config.updates_max_wait_s),
         updates_max_waiting=_whole(
             env, "UPDATES_MAX_WAITING", Config.updates_max_waiting, 0, 10_000_000
+        ),
+        updates_waiting_per_address=_whole(
+            env,
+            "UPDATES_WAITING_PER_ADDRESS",
+            Config.updates_waiting_per_address,
+            0,
+            10_000_000,
+        ),
+        updates_waiting_per_member=_whole(
+            env, "UPDATES_WAITING_PER_MEMBER", Config.updates_waiting_per_member, 0, 1_000_000
         ),
         streams_max=_whole(env, "STREAMS_MAX", Config.streams_max, 0, 10_000_000),
         streams_per_address=_whole(

@@ -2,14 +2,13 @@
 
 import math
 import time
-from ipaddress import IPv6Address, ip_address, ip_network
 
 from limits import RateLimitItem, parse
 from limits.aio.storage import MemoryStorage
 from limits.aio.strategies import MovingWindowRateLimiter
 
 from server.config import Config
-from server.engine import Rate
+from server.engine import Rate, network_of
 from server.errors import TooManyRequests
 
 # Those who have not been heard of for a while are forgotten when so many are remembered.
@@ -67,19 +66,3 @@ class RateLimits:
 
 def _key(what: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(network_of(part) for part in what)
-
-
-def network_of(text: str) -> str:
-    """What a limit of an address counts: an IPv6 host has a whole /64 to choose from.
-
-    Anything that is no address stays as it is.
-    """
-    try:
-        address = ip_address(text)
-    except ValueError:
-        return text
-    if isinstance(address, IPv6Address):
-        if address.ipv4_mapped is not None:
-            return str(address.ipv4_mapped)
-        return str(ip_network((address, 64), strict=False))
-    return str(address)
