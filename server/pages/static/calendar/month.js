@@ -1,5 +1,5 @@
 // A month as a grid of days, and what is on the chosen one.
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { session } from "../hub.js";
 import { t } from "../i18n.js";
 import { useStore } from "../store.js";
@@ -53,7 +53,8 @@ export function Month({ month, chosen, events, onChoose, onOpen, children }) {
   const sorted = [...events].sort(byStart);
   const on = (day) => sorted.filter((event) => isOn(event, day));
 
-  useEffect(() => {
+  // At once: a key that is pressed before the next frame must not find the focus behind.
+  useLayoutEffect(() => {
     if (!byKey.current) return;
     byKey.current = false;
     grid.current.querySelector(`[data-day="${keyOf(chosen)}"]`)?.focus();
