@@ -37,7 +37,7 @@ function Leave({ dialog, user }) {
     location.hash = "";
   };
   return html`
-    <${Action} kind="slim" testid="dialog-leave" onClick=${() => setAsking(true)}>${t("dialog.leave")}<//>
+    <button type="button" class="button slim" data-testid="dialog-leave" onClick=${() => setAsking(true)}>${t("dialog.leave")}</button>
     ${asking && html`
       <${Confirm} title=${t("dialog.leave.title")} text=${t("dialog.leave.ask")} yes=${t("dialog.leave")} kind="danger"
         testid="dialog-leave-confirm" onYes=${leave} onClose=${() => setAsking(false)} />`}`;

@@ -1,6 +1,6 @@
 // The page of dialogs: a member's own, or the staff's inbox.
 import { render } from "preact";
-import { useEffect, useState } from "preact/hooks";
+import { useEffect } from "preact/hooks";
 import { client, session } from "../hub.js";
 import { language, t } from "../i18n.js";
 import { plain } from "../people.js";
@@ -16,13 +16,16 @@ import { NewDialog } from "./new.js";
 import { open, thread } from "./thread.js";
 import { titleOf } from "./words.js";
 
-// A dialog's address is #17; #new begins one. Other places in the page close nothing.
-const place = createStore({ id: null, isNew: false });
+// A dialog's address is #17; #new begins one, with whomever another page has named. Other places in
+// the page close nothing.
+const place = createStore({ id: null, isNew: false, to: null });
 function follow() {
   const { hash } = location;
   if (/^#[1-9]\d{0,15}$/.test(hash)) place.set({ id: Number(hash.slice(1)), isNew: false });
-  else if (hash === "#new") place.set({ isNew: true });
-  else if (hash === "") place.set({ id: null, isNew: false });
+  else if (hash === "#new") {
+    place.set({ isNew: true, to: kept.read("writeTo") });
+    kept.write("writeTo", null);
+  } else if (hash === "") place.set({ id: null, isNew: false });
   open(place.get().id);
 }
 addEventListener("hashchange", follow);
@@ -44,11 +47,8 @@ function Told({ user }) {
 }
 
 function Desk({ user }) {
-  const { id, isNew } = useStore(place);
+  const { id, isNew, to } = useStore(place);
   const { known } = useStore(list);
-  // Who was to be written to, from another page; asked for once.
-  const [to] = useState(() => kept.read("writeTo"));
-  useEffect(() => kept.write("writeTo", null), []);
   const leave = () => {
     location.hash = "";
     document.getElementById(`dialog-${id}`)?.focus();
