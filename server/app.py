@@ -38,6 +38,7 @@ from server.engine import SAME_ORIGIN, FrontSite, Request
 from server.engine.bundles import add_bundles
 from server.errors import DatabaseUnavailable
 from server.realtime.crowd import Places
+from server.realtime.demotions import Demotions
 from server.realtime.departures import Departures
 from server.realtime.feeds import FeedLimits, Feeds
 from server.realtime.log import EventLog
@@ -144,6 +145,9 @@ def create_app(config: Config, *, prepare: Prepare | None = None) -> web.Applica
     app[keys.SIO] = sio
     app[keys.SOCKETS] = Sockets(
         sio, recovery, grace_s=config.auth_grace_s, per_member=config.sockets_per_member
+    )
+    app[keys.DEMOTIONS] = Demotions(
+        db, sio, app[keys.SOCKETS], feeds, pause_s=config.role_check_s
     )
     recovery.begin(app[keys.RELAY], app[keys.SOCKETS])
     app[keys.AUTH] = Authenticator(db, tokens, accounts)
@@ -267,6 +271,7 @@ async def _get_ready(app: web.Application, prepare: Prepare | None) -> None:
         asyncio.create_task(app[keys.RELAY].run()),
         asyncio.create_task(app[keys.RETENTION].run()),
         asyncio.create_task(app[keys.REMINDERS].run()),
+        asyncio.create_task(app[keys.DEMOTIONS].run()),
     ]
     try:
         await app[keys.RELAY].connected.wait()

@@ -38,6 +38,7 @@ UPDATES_PAGE = 500
 LEFT = "client left"
 EXPIRED = "token expired"
 DRAINING = "server restarts"
+DEMOTED = "no longer staff"
 
 # Spread out, so that they do not all come back in the same second.
 _RECONNECT_MS = (500, 3000)

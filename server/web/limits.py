@@ -11,6 +11,8 @@ from server.config import Config
 from server.engine import Rate, network_of
 from server.errors import TooManyRequests
 
+_DAY_MIN = 24 * 60
+
 # Those who have not been heard of for a while are forgotten when so many are remembered.
 _MOST_PACES = 10_000
 
@@ -20,16 +22,22 @@ class Pace:
 
     def __init__(self, per_minute: float, burst: int) -> None:
         self._rate = Rate(per_minute / 60, burst)
+        self._burst = burst
         self._arrivals: dict[int, float] = {}
 
-    def take(self, member_id: int) -> None:
-        """Raises: TooManyRequests, saying when the next may come."""
+    def take(self, member_id: int, cost: int = 1) -> None:
+        """Do it, or something as costly as doing it so many times, at most the burst.
+
+        Raises: TooManyRequests, saying when the next may come; nothing is taken then.
+        """
         now = time.monotonic()
-        before = self._arrivals.get(member_id, 0.0)
-        arrival = self._rate.admit(before, now)
-        if arrival is None:
-            wait_s = self._rate.wait(before, now)
-            raise TooManyRequests("Not so fast.", retry_after_s=max(1, math.ceil(wait_s)))
+        arrival = self._arrivals.get(member_id, 0.0)
+        for _ in range(min(cost, self._burst)):
+            next_ = self._rate.admit(arrival, now)
+            if next_ is None:
+                wait_s = self._rate.wait(arrival, now)
+                raise TooManyRequests("Not so fast.", retry_after_s=max(1, math.ceil(wait_s)))
+            arrival = next_
         self._arrivals[member_id] = arrival
         if len(self._arrivals) > _MOST_PACES:
             self._arrivals = {who: due for who, due in self._arrivals.items() if due > now}
@@ -45,9 +53,12 @@ class RateLimits:
         self.login_address = parse(config.login_attempts_per_address)
         self.register_address = parse(config.registrations_per_address)
         self.messages = Pace(config.messages_per_minute, config.messages_burst)
+        self.messages_of_day = Pace(config.messages_per_day / _DAY_MIN, config.messages_per_day)
+        self.dialogs = Pace(config.dialogs_per_minute, config.dialogs_burst)
         self.typing = Pace(config.typing_per_minute, config.typing_burst)
         self.chat = Pace(config.chat_per_minute, config.chat_burst)
         self.calendar = Pace(config.calendar_per_minute, config.calendar_burst)
+        self.calendar_feeds = Pace(config.calendar_feed_per_minute, config.calendar_feed_burst)
         self.lookups = Pace(config.lookups_per_minute, config.lookups_burst)
 
     async def attempt(self, limit: RateLimitItem, *what: str) -> None:

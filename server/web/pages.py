@@ -39,6 +39,7 @@ def add_pages(app: web.Application, *, demo: bool) -> None:
         "/": "index.html",
         "/dialogs": "dialogs.html",
         "/admin": "admin.html",
+        "/calendar": "calendar.html",
         "/live": "live.html",
         "/docs": "docs.html",
     }
