@@ -4,6 +4,7 @@ import { client } from "../hub.js";
 import { t } from "../i18n.js";
 import { isStaff } from "../people.js";
 import { Action, Dialog, ErrorNote, Field, html } from "../ui.js";
+import { go } from "./place.js";
 
 function People({ people, staff, autofocus, onChange }) {
   const [name, setName] = useState("");
@@ -58,7 +59,7 @@ export function NewDialog({ user, to, onClose }) {
     try {
       const body = { subject: subject.trim(), text: text.trim(), memberIds: people.map(({ id }) => id) };
       const { dialog } = await client.money("/api/dialogs", body);
-      location.hash = dialog.id;
+      go(dialog.id);
     } catch (problem) {
       setError(problem);
     }
