@@ -52,7 +52,7 @@ _OVERLAPS = f"""
 
 # The same, where many are looked at: the member's own of the time are gathered once.
 _OWN = """
-    SELECT id, starts_at, ends_at
+   (SELECT id, starts_at, ends_at
       FROM calendar_events
      WHERE owner_id = $1 AND cancelled_at IS NULL
        AND starts_at < $4::timestamptz + interval '744 hours'
@@ -64,7 +64,7 @@ _OWN = """
                            WHERE user_id = $1 AND status IN ('accepted', 'tentative')))
        AND cancelled_at IS NULL
        AND starts_at < $4::timestamptz + interval '744 hours'
-       AND starts_at > $3::timestamptz - interval '1488 hours'
+       AND starts_at > $3::timestamptz - interval '1488 hours')
 """
 
 _OVERLAPS_OWN = f"""
@@ -88,7 +88,7 @@ _GET = f"""
 """
 
 _LIST = f"""
-      WITH own AS MATERIALIZED ({_OWN})
+      WITH own AS MATERIALIZED {_OWN}
     SELECT {_EVENT}, {_OVERLAPS_OWN}
       FROM calendar_events AS event
      WHERE event.starts_at < $4 AND event.ends_at > $3
