@@ -206,6 +206,7 @@ def _socketio(
         # A new session would be cut at once, or could not be told who it is.
         ready=lambda: lifecycle.state is State.READY,
         keep_environ=False,
+        sid_prefix=f"{config.worker}." if config.worker else "",
         transports=list(config.transports),
         # Or the handshake offers an upgrade that is then refused.
         allow_upgrades="websocket" in config.transports,

@@ -81,6 +81,8 @@ class Config:
     providers: tuple[Provider, ...]
     host: str = "127.0.0.1"
     port: int = 3000
+    worker: str = ""
+    redis_url: str | None = None
     var_dir: Path = Path("var")
     database_url: str | None = None
     database_pool: int = 20
@@ -204,6 +206,8 @@ def _read(env: Env, *, demo: bool) -> Config:
         # The demo's accounts and pay page are for this machine alone.
         host="127.0.0.1" if demo else env.str("HOST", "0.0.0.0"),
         port=_whole(env, "PORT", Config.port, 1, 65535),
+        worker=_worker(env),
+        redis_url=_redis_url(env),
         var_dir=var_dir,
         database_url=env.str("DATABASE_URL", "") or None,
         database_pool=_whole(env, "DATABASE_POOL", Config.database_pool, 2, 1000),
@@ -316,6 +320,21 @@ def _read(env: Env, *, demo: bool) -> Config:
         ),
         drain_s=_seconds(env, "DRAIN_S", Config.drain_s),
     )
+
+
+def _worker(env: Env) -> str:
+    name = env.str("WORKER_NAME", "")
+    if not re.fullmatch("[A-Za-z0-9]{0,16}", name):
+        raise ConfigError("WORKER_NAME takes up to 16 Latin letters and digits.")
+    return name
+
+
+def _redis_url(env: Env) -> str | None:
+    url = env.str("REDIS_URL", "")
+    if url and not url.startswith(("redis://", "rediss://", "unix://")):
+        # The valkey:// client of python-socketio does not notice a subscription that has died.
+        raise ConfigError("REDIS_URL takes redis://host:port/0, rediss:// or unix://.")
+    return url or None
 
 
 def _public_url(env: Env) -> str | None:
