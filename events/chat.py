@@ -49,7 +49,7 @@ class SendChat(Command):
     name = "chat:send"
 
     class Payload(Schema):
-        text = Name(required=True, max=MAX_TEXT)
+        text = Name(required=True, max=MAX_TEXT, setting="chat_text_max")
 
     class Answer(Schema):
         message = fields.Nested(ChatMessageView, required=True)

@@ -119,7 +119,9 @@ class NewMessage(Event):
 
 @dataclass(frozen=True)
 class DialogTyping(Event):
-    """Somebody is writing in a dialog; it ends by itself after 5 s, or with the message."""
+    """Somebody is writing in a dialog. Nobody tells the end: whoever hears it takes it as over
+    after 5 s without another, or with a message of that member. The Socket.IO socket that said it
+    is not told; the member's other connections are."""
 
     name = "dialog:typing"
     audience = Audience("dialog:{dialog_id}")
@@ -170,7 +172,7 @@ class SendMessage(Command):
 
     class Payload(Schema):
         dialog_id = Id(required=True)
-        text = Prose(required=True, max=MAX_TEXT)
+        text = Prose(required=True, max=MAX_TEXT, setting="dialog_text_max")
         local_id = Text(min=1, max=64, load_default=None, allow_none=True)
         internal = fields.Boolean(load_default=False, truthy={True}, falsy={False})
 
@@ -179,7 +181,7 @@ class SendMessage(Command):
 
 
 class Typing(Command):
-    """Say that one is writing in a dialog; to be said again every few seconds."""
+    """Say that one is writing in a dialog; to be said again every few seconds while it lasts."""
 
     name = "dialog:typing"
     Payload = DialogRef

@@ -227,12 +227,24 @@ class IdOrText(Id):
 
 
 class Text(fields.String):
-    """Text that a person typed: no control characters, no lone surrogates, bounded length."""
+    """Text that a person typed: no control characters, no lone surrogates, bounded length.
+
+    `setting` names the one that bounds it further, where it is read from a client.
+    """
 
     default_error_messages = {"control": "Must not contain control characters."}
 
-    def __init__(self, *, min: int = 0, max: int, lines: bool = False, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        min: int = 0,
+        max: int,
+        lines: bool = False,
+        setting: str | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(validate=validate.Length(min, max), **kwargs)
+        self.setting = setting
         self._forbidden = _CONTROL_BUT_LINES if lines else _CONTROL
 
     def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:

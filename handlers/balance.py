@@ -12,7 +12,7 @@ from server.web.auth import require_member
 from server.web.body import query, read
 from server.web.paging import PageQuery, cut
 from server.web.routes import ADMIN, MEMBER, Routes, success
-from server.web.transactions import money_transaction
+from server.web.transactions import keyed_transaction
 
 routes = Routes("balance")
 
@@ -73,7 +73,7 @@ async def transactions(request: web.Request) -> web.Response:
     answer=CorrectedAnswer,
     errors=(UserNotFound, ledger.BalanceLimit),
     tells=(BalanceUpdated,),
-    moves_money=True,
+    takes_key=True,
 )
 async def add(request: web.Request) -> web.Response:
     """Give a member money."""
@@ -87,7 +87,7 @@ async def add(request: web.Request) -> web.Response:
     answer=CorrectedAnswer,
     errors=(UserNotFound, ledger.InsufficientBalance),
     tells=(BalanceUpdated,),
-    moves_money=True,
+    takes_key=True,
 )
 async def subtract(request: web.Request) -> web.Response:
     """Take money from a member, down to nothing and no further."""
@@ -99,7 +99,7 @@ async def _correct(request: web.Request, kind: str, sign: int) -> web.Response:
     body = await read(request, Correction)
     # The admin's reason stands in the ledger, with who gave it.
     reference = f"admin:{admin.id} {body['reason']}".strip()
-    async with money_transaction(request) as money:
+    async with keyed_transaction(request) as money:
         after = await ledger.post(
             money.tx, body["user_id"], sign * body["amount"], kind, reference
         )

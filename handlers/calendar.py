@@ -16,7 +16,13 @@ from events import (
     ParticipantUpdated,
 )
 from events.fields import MAX_ID, Choice, Id, Name, Schema, Text, Time, instance
-from events.views import VISIBILITIES, CalendarEventFacts, EventNotice, ParticipantView
+from events.views import (
+    VISIBILITIES,
+    CalendarEventFacts,
+    EventNotice,
+    NameView,
+    ParticipantView,
+)
 from server.club import calendar
 from server.club.accounts import UserNotFound
 from server.club.calendar import CalendarEvent, Changed, Draft, Participant
@@ -30,7 +36,7 @@ from server.web.auth import require_member
 from server.web.body import query, read
 from server.web.paging import MAX_LIMIT, cut
 from server.web.routes import MEMBER, Routes, path_id, success
-from server.web.transactions import transaction
+from server.web.transactions import keyed_transaction, transaction
 
 routes = Routes("calendar")
 
@@ -85,9 +91,13 @@ class EventsQuery(Schema):
 
 
 class CalendarEventView(CalendarEventFacts):
-    """An event with who comes, and which of the member's own events it overlaps."""
+    """An event with who comes, and which of the member's own events it overlaps.
+
+    `people` are the names of the participants, in the same order.
+    """
 
     participants = fields.List(fields.Nested(ParticipantView), required=True)
+    people = fields.List(fields.Nested(NameView), required=True)
     overlaps = fields.List(Id(), required=True)
 
 
@@ -154,17 +164,16 @@ async def get_event(request: web.Request) -> web.Response:
     status=201,
     errors=(calendar.BadTimes, UserNotFound, calendar.EventCrowded, TooManyRequests),
     tells=(EventUpdated, InvitationNew, NotificationNew),
+    takes_key=True,
 )
 async def create_event(request: web.Request) -> web.Response:
     """Add an event; its maker owns it, and takes a seat only by accepting."""
     member = _require_pace(request)
     draft, invite = await _read_event(request)
-    async with transaction(request) as tx:
-        done = await calendar.create(
-            tx, member, draft, invite, most=_most(request)
-        )
-        await _tell(request, tx, done)
-    return success(request, event=done.event)
+    async with keyed_transaction(request) as adds:
+        done = await calendar.create(adds.tx, member, draft, invite, most=_most(request))
+        await _tell(request, adds.tx, done)
+        return adds.answer(event=done.event)
 
 
 @routes.put(

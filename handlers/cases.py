@@ -15,7 +15,7 @@ from server.telling import notify
 from server.web.auth import require_member
 from server.web.body import read
 from server.web.routes import ADMIN, ANYONE, MEMBER, Routes, path_id, success
-from server.web.transactions import money_transaction, transaction
+from server.web.transactions import keyed_transaction, transaction
 
 routes = Routes("cases")
 
@@ -197,14 +197,14 @@ async def get_case(request: web.Request) -> web.Response:
     answer=OpenedAnswer,
     errors=(cases.CaseNotFound, openings.SoldOut, InsufficientBalance),
     tells=(BalanceUpdated, InventoryUpdated, DropNew, CasesUpdated, NotificationNew),
-    moves_money=True,
+    takes_key=True,
 )
 async def open_case(request: web.Request) -> web.Response:
     """Open one case for the signed-in member."""
     member = require_member(request)
     body = await read(request, OpenCase)
     sio = request.app[SIO]
-    async with money_transaction(request) as money:
+    async with keyed_transaction(request) as money:
         opened = await openings.open_case(money.tx, member.id, member.username, **body)
         await sio.emit(BalanceUpdated(member.id, opened.balance_minor), tx=money.tx)
         await sio.emit(InventoryUpdated(member.id), tx=money.tx)

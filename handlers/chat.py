@@ -10,16 +10,17 @@ from events.fields import Id, Name, Schema, Time
 from events.views import MAX_TEXT, ChatMessageView
 from server.club import chat
 from server.club.accounts import UserNotFound
+from server.db import Transaction
 from server.errors import Forbidden, TooManyRequests
 from server.identity import Member
-from server.keys import CONFIG, DB, LIMITS, SIO
+from server.keys import DB, LIMITS, SIO
 from server.realtime.sockets import Socket
 from server.web.auth import require_member
-from server.web.body import check_length, query, read
+from server.web.body import query, read
 from server.web.commands import Commands, member_of
 from server.web.paging import PageQuery, cut
 from server.web.routes import ANYONE, MEMBER, STAFF, Routes, path_id, success
-from server.web.transactions import transaction
+from server.web.transactions import keyed_transaction, transaction
 
 routes = Routes("chat")
 commands = Commands()
@@ -29,7 +30,7 @@ _MOST_MINUTES = 30 * 24 * 60
 
 
 class ChatBody(Schema):
-    text = Name(required=True, max=MAX_TEXT)
+    text = Name(required=True, max=MAX_TEXT, setting="chat_text_max")
 
 
 class MuteBody(Schema):
@@ -72,12 +73,15 @@ async def list_chat(request: web.Request) -> web.Response:
     status=201,
     errors=(chat.Muted, TooManyRequests),
     tells=(ChatMessage,),
+    takes_key=True,
 )
 async def say(request: web.Request) -> web.Response:
     """Write in the chat."""
     member = require_member(request)
     body = await read(request, ChatBody)
-    return success(request, message=await _say(request.app, member, body["text"]))
+    request.app[LIMITS].chat.take(member.id)
+    async with keyed_transaction(request) as said:
+        return said.answer(message=await _say(request.app, said.tx, member, body["text"]))
 
 
 @commands.on(SendChat)
@@ -85,15 +89,15 @@ async def say_by_socket(
     app: web.Application, socket: Socket, body: dict[str, Any]
 ) -> dict[str, Any]:
     """Write in the chat."""
-    return {"message": await _say(app, await member_of(app, socket), body["text"])}
-
-
-async def _say(app: web.Application, member: Member, text: str) -> chat.Line:
-    check_length("text", text, app[CONFIG].chat_text_max)
+    member = await member_of(app, socket)
     app[LIMITS].chat.take(member.id)
     async with app[DB].transaction() as tx:
-        line = await chat.say(tx, member, text)
-        await app[SIO].emit(ChatMessage.of(line), tx=tx)
+        return {"message": await _say(app, tx, member, body["text"])}
+
+
+async def _say(app: web.Application, tx: Transaction, member: Member, text: str) -> chat.Line:
+    line = await chat.say(tx, member, text)
+    await app[SIO].emit(ChatMessage.of(line), tx=tx)
     return line
 
 

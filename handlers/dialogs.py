@@ -30,11 +30,11 @@ from server.keys import CONFIG, DB, LIMITS, SIO
 from server.realtime.sockets import Socket
 from server.telling import notify
 from server.web.auth import require_member
-from server.web.body import check_length, query, read
+from server.web.body import query, read
 from server.web.commands import Commands, member_of
 from server.web.paging import PageQuery, cut
 from server.web.routes import MEMBER, STAFF, Routes, path_id, success
-from server.web.transactions import transaction
+from server.web.transactions import keyed_transaction, transaction
 
 routes = Routes("dialogs")
 commands = Commands()
@@ -47,13 +47,13 @@ class DialogsQuery(PageQuery):
 
 
 class NewDialog(Schema):
-    subject = Text(max=MAX_TEXT, load_default="")
+    subject = Text(max=MAX_TEXT, setting="dialog_subject_max", load_default="")
     member_ids = fields.List(Id(), load_default=(), validate=validate.Length(max=1000))
-    text = Prose(required=True, max=MAX_TEXT)
+    text = Prose(required=True, max=MAX_TEXT, setting="dialog_text_max")
 
 
 class NewMessageBody(Schema):
-    text = Prose(required=True, max=MAX_TEXT)
+    text = Prose(required=True, max=MAX_TEXT, setting="dialog_text_max")
     local_id = Text(min=1, max=64, load_default=None, allow_none=True)
     internal = fields.Boolean(load_default=False, truthy={True}, falsy={False})
 
@@ -134,19 +134,18 @@ async def list_dialogs(request: web.Request) -> web.Response:
         TooManyRequests,
     ),
     tells=(DialogJoined, NewMessage, DialogUpdate, NotificationNew),
+    takes_key=True,
 )
 async def begin_dialog(request: web.Request) -> web.Response:
     """Begin a dialog with the staff, and with the members that are named."""
     member = require_member(request)
     body = await read(request, NewDialog)
     app = request.app
-    check_length("subject", body["subject"], app[CONFIG].dialog_subject_max)
-    check_length("text", body["text"], app[CONFIG].dialog_text_max)
     app[LIMITS].messages.take(member.id)
-    async with transaction(request) as tx:
-        begun = await dialogs.create(tx, member, **body, limits=limits_of(app))
-        await tell_message(app, tx, begun)
-    return success(request, dialog=begun.dialog)
+    async with keyed_transaction(request) as begins:
+        begun = await dialogs.create(begins.tx, member, **body, limits=limits_of(app))
+        await tell_message(app, begins.tx, begun)
+        return begins.answer(dialog=begun.dialog)
 
 
 @routes.patch(
@@ -218,7 +217,6 @@ async def send_by_socket(
 async def _send(
     app: web.Application, member: Member, dialog_id: int, **body: Any
 ) -> dialogs.Message:
-    check_length("text", body["text"], app[CONFIG].dialog_text_max)
     app[LIMITS].messages.take(member.id)
     async with app[DB].transaction() as tx:
         sent = await dialogs.send(tx, member, dialog_id, **body)

@@ -13,7 +13,7 @@ from server.web.auth import require_member
 from server.web.body import query, read
 from server.web.paging import MAX_LIMIT, PageQuery, cut
 from server.web.routes import MEMBER, STAFF, Routes, path_id, success
-from server.web.transactions import money_transaction, transaction
+from server.web.transactions import keyed_transaction, transaction
 
 routes = Routes("inventory")
 
@@ -95,14 +95,14 @@ async def get_prize(request: web.Request) -> web.Response:
     answer=ClaimedAnswer,
     errors=(inventory.PrizeNotFound, inventory.PrizeNotWon, inventory.PrizeHasNoValue),
     tells=(BalanceUpdated, InventoryUpdated),
-    moves_money=True,
+    takes_key=True,
 )
 async def claim(request: web.Request) -> web.Response:
     """Turn a prize into its value, once."""
     member = require_member(request)
     body = await read(request, Claim)
     sio = request.app[SIO]
-    async with money_transaction(request) as money:
+    async with keyed_transaction(request) as money:
         claimed = await inventory.claim(money.tx, member.id, **body)
         await sio.emit(BalanceUpdated(member.id, claimed.balance_minor), tx=money.tx)
         await sio.emit(InventoryUpdated(member.id), tx=money.tx)

@@ -20,7 +20,7 @@ from server.telling import notify
 from server.web.auth import require_member
 from server.web.body import load, parse_json, read
 from server.web.routes import ANYONE, MEMBER, Routes, path_id, success
-from server.web.transactions import money_transaction, transaction
+from server.web.transactions import keyed_transaction, transaction
 
 log = structlog.get_logger(__name__)
 
@@ -73,13 +73,13 @@ class Received(Schema):
     body=Amount,
     answer=PaymentAnswer,
     status=201,
-    moves_money=True,
+    takes_key=True,
 )
 async def create_payment(request: web.Request) -> web.Response:
     """Ask for a top-up; `payUrl` is where it is paid (null: at the desk)."""
     member = require_member(request)
     body = await read(request, Amount)
-    async with money_transaction(request) as money:
+    async with keyed_transaction(request) as money:
         payment = await payments.create(money.tx, member.id, **body)
         return money.answer(
             payment={
@@ -110,7 +110,7 @@ async def callback(request: web.Request) -> web.Response:
         CALLBACKS.labels("refused").inc()
         log.warning("payment callback refused", reason=str(error), address=request[ADDRESS])
         raise
-    body = load(Callback, parse_json(raw))
+    body = load(Callback, parse_json(raw), request.app[CONFIG])
     return await _receive(request, provider, body)
 
 

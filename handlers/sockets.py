@@ -7,19 +7,20 @@ import structlog
 from aiohttp import web
 from marshmallow import fields
 
-from events import Subscribe, Subscribed
+from events import DialogTyping, Subscribe, Subscribed, Typing
 from events.fields import IdOrText, Schema
 from server.club import dialogs
 from server.engine import Rate
 from server.errors import ClubError, Forbidden, NotYourself, Unauthorized
-from server.identity import Listener, Member, SignedIn
-from server.keys import ADDRESS, CONFIG, DB, FEEDS, SIO
+from server.identity import Listener, SignedIn
+from server.keys import ADDRESS, CONFIG, DB, FEEDS, LIMITS, SIO
 from server.realtime import wire
 from server.realtime.cursor import Cursor
 from server.realtime.feeds import WS, WS_STREAM
 from server.realtime.plain_socket import Answer, PlainSocket, UnknownType
 from server.web.auth import listens_to_stream
 from server.web.body import load, query
+from server.web.commands import member_now
 from server.web.routes import ANYONE, Routes
 
 log = structlog.get_logger(__name__)
@@ -58,7 +59,8 @@ async def stream(request: web.Request) -> web.StreamResponse:
 
 @routes.get("/ws", who=ANYONE, query=SocketQuery, hidden=True)
 async def socket(request: web.Request) -> web.StreamResponse:
-    """Everything that one member hears; `subscribe` says of which dialogs."""
+    """Everything that one member hears; `subscribe` says of which dialogs, and `dialog:typing`
+    tells the others in one."""
     _check_origin(request)
     asked = await query(request, SocketQuery)
     who = await listens_to_stream(request)
@@ -66,7 +68,7 @@ async def socket(request: web.Request) -> web.StreamResponse:
         raise Unauthorized()
     if who.member.id != asked["user_id"]:
         raise NotYourself()
-    answer = _subscriber(request.app, who.member)
+    answer = _of_member(request.app, who.member.id)
     return await _serve(request, WS, asked["after"], who, "connected", answer)
 
 
@@ -124,13 +126,30 @@ async def _pong(type_: str, said: Mapping[str, Any]) -> bytes | None:
     raise UnknownType()
 
 
-def _subscriber(app: web.Application, member: Member) -> Answer:
+def _of_member(app: web.Application, member_id: int) -> Answer:
     async def answer(type_: str, said: Mapping[str, Any]) -> bytes | None:
-        if type_ != Subscribe.name:
-            return await _pong(type_, said)
-        asked = load(Subscribe.Payload, said)["dialog_ids"]
-        async with app[DB].connection() as connection:
-            heard = await dialogs.heard(connection, member, asked)
-        return wire.greeting(Subscribed.name, {"dialogIds": heard})
+        if type_ == Subscribe.name:
+            return await _subscribe(app, member_id, said)
+        if type_ == Typing.name:
+            await _typing(app, member_id, said)
+            return None
+        return await _pong(type_, said)
 
     return answer
+
+
+async def _subscribe(app: web.Application, member_id: int, said: Mapping[str, Any]) -> bytes:
+    asked = load(Subscribe.Payload, said, app[CONFIG])["dialog_ids"]
+    member = await member_now(app, member_id)
+    async with app[DB].connection() as connection:
+        heard = await dialogs.heard(connection, member, asked)
+    return wire.greeting(Subscribed.name, {"dialogIds": heard})
+
+
+async def _typing(app: web.Application, member_id: int, said: Mapping[str, Any]) -> None:
+    dialog_id = load(Typing.Payload, said, app[CONFIG])["dialog_id"]
+    app[LIMITS].typing.take(member_id)
+    member = await member_now(app, member_id)
+    async with app[DB].connection() as connection:
+        await dialogs.enter(connection, member, dialog_id)
+    await app[SIO].emit(DialogTyping(dialog_id, member_id))

@@ -97,13 +97,13 @@ async def metrics(request: web.Request) -> web.Response:
 async def openapi_json(request: web.Request) -> web.Response:
     """The HTTP interface, as OpenAPI 3.1."""
     routes: list[Any] = request.app[ROUTES]
-    return _document(request, "openapi", lambda: openapi.document(routes))
+    return _document(request, "openapi", lambda: openapi.document(routes, request.app[CONFIG]))
 
 
 @routes.get("/asyncapi.json", who=ANYONE, hidden=True)
 async def asyncapi_json(request: web.Request) -> web.Response:
     """The events and commands, as AsyncAPI 3.0."""
-    return _document(request, "asyncapi", asyncapi.document)
+    return _document(request, "asyncapi", lambda: asyncapi.document(request.app[CONFIG]))
 
 
 def _document(request: web.Request, name: str, make: Callable[[], Any]) -> web.Response:

@@ -20,6 +20,7 @@ import handlers.dialogs
 import handlers.drops
 import handlers.inventory
 import handlers.me
+import handlers.members
 import handlers.notifications
 import handlers.payments
 import handlers.reactor
@@ -63,6 +64,7 @@ log = structlog.get_logger(__name__)
 DOORS: tuple[Routes, ...] = (
     handlers.auth.routes,
     handlers.me.routes,
+    handlers.members.routes,
     handlers.cases.routes,
     handlers.balance.routes,
     handlers.inventory.routes,

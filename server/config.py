@@ -142,6 +142,8 @@ class Config:
     participants_max: int = 200
     calendar_per_minute: float = 20.0
     calendar_burst: int = 60
+    lookups_per_minute: float = 10.0
+    lookups_burst: int = 30
     reminder_before_s: float = 1800.0
     calendar_feed_max: int = 1000
     public_url: str | None = None
@@ -301,6 +303,10 @@ def _read(env: Env, *, demo: bool) -> Config:
             env, "CALENDAR_PER_MINUTE", Config.calendar_per_minute, 1e6
         ),
         calendar_burst=_whole(env, "CALENDAR_BURST", Config.calendar_burst, 1, 1_000_000),
+        lookups_per_minute=_number(
+            env, "LOOKUPS_PER_MINUTE", Config.lookups_per_minute, 1e6
+        ),
+        lookups_burst=_whole(env, "LOOKUPS_BURST", Config.lookups_burst, 1, 1_000_000),
         reminder_before_s=_seconds(env, "REMINDER_BEFORE_S", Config.reminder_before_s),
         calendar_feed_max=_whole(
             env, "CALENDAR_FEED_MAX", Config.calendar_feed_max, 1, 100_000

@@ -117,8 +117,7 @@ class Club:
             person = Person(self, member.id, username, token)
         self._people.append(person)
         if role != "member":
-            async with self.app[DB].transaction() as tx:
-                await tx.execute("UPDATE users SET role = $2 WHERE id = $1", person.id, role)
+            await self.give_role(person, role)
         if balance:
             admin = await self.admin()
             given = await admin.post(
@@ -126,6 +125,11 @@ class Club:
             )
             assert given.status == 200, given.body
         return person
+
+    async def give_role(self, person: "Person", role: str) -> None:
+        """Make somebody a member, staff, an admin or a service."""
+        async with self.app[DB].transaction() as tx:
+            await accounts.set_role(tx, person.id, role)
 
     async def admin(self) -> "Person":
         """The club's admin, the same one each time."""

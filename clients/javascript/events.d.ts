@@ -18,7 +18,7 @@ export interface ServerEvents {
   "dialog:joined": DialogRef;
   /** The member is not in this dialog any more, and hears nothing of it. */
   "dialog:left": DialogRef;
-  /** Somebody is writing in a dialog; it ends by itself after 5 s, or with the message. */
+  /** Somebody is writing in a dialog. Nobody tells the end: whoever hears it takes it as over after 5 s without another, or with a message of that member. The Socket.IO socket that said it is not told; the member's other connections are. */
   "dialog:typing": DialogTypingPayload;
   /** A dialog changed; an entry of `GET /api/dialogs`. Each member hears it with what that member has not read, the staff with what none of them has. */
   "dialog_update": DialogView;
@@ -60,7 +60,7 @@ export interface Commands {
   "chat:send": { data: SendChatPayload; answer: SendChatAnswer };
   /** Write in a dialog, as `POST /api/dialogs/{id}/messages`. */
   "dialog:send": { data: SendMessagePayload; answer: SendMessageAnswer };
-  /** Say that one is writing in a dialog; to be said again every few seconds. */
+  /** Say that one is writing in a dialog; to be said again every few seconds while it lasts. */
   "dialog:typing": { data: DialogRef; answer: TypingAnswer };
   /** Ask whether the server is there; it answers with `pong` and an ack. */
   "ping": { data: PingPayload; answer: PingAnswer };

@@ -30,7 +30,11 @@ _EVENT = """
            (SELECT username FROM users WHERE users.id = event.owner_id) AS owner_name,
            (SELECT coalesce(json_agg(json_build_array(user_id, status, waitlisted)
                                      ORDER BY place), '[]')
-              FROM participants WHERE event_id = event.id) AS participants
+              FROM participants WHERE event_id = event.id) AS participants,
+           (SELECT coalesce(json_agg(json_build_array(users.id, users.username)
+                                     ORDER BY participants.place), '[]')
+              FROM participants JOIN users ON users.id = participants.user_id
+             WHERE event_id = event.id) AS people
 """
 
 # The member's own: what was accepted, at least tentatively, and what the member holds.
@@ -165,7 +169,9 @@ class BadTimes(ClubError):
 
 
 @dataclass(frozen=True, slots=True)
-class Owner:
+class Named:
+    """A member, as others see one."""
+
     id: int
     username: str
 
@@ -185,7 +191,8 @@ class Participant:
 
 @dataclass(frozen=True, slots=True)
 class CalendarEvent:
-    """An event. `participants` are in the order of the waiting list; `overlaps` one member's."""
+    """An event. `participants` are in the order of the waiting list, `people` are their names;
+    `overlaps` are one member's."""
 
     id: int
     title: str
@@ -197,8 +204,9 @@ class CalendarEvent:
     visibility: str
     sequence: int
     cancelled: bool
-    owner: Owner
+    owner: Named
     participants: tuple[Participant, ...]
+    people: tuple[Named, ...]
     overlaps: tuple[int, ...]
 
     def participant(self, user_id: int) -> Participant | None:
@@ -444,7 +452,10 @@ def _columns(draft: Draft) -> tuple[Any, ...]:
 
 def _event(row: Any) -> CalendarEvent:
     fields = dict(row)
-    owner = Owner(fields.pop("owner_id"), fields.pop("owner_name"))
+    owner = Named(fields.pop("owner_id"), fields.pop("owner_name"))
     participants = tuple(Participant(*each) for each in json.loads(fields.pop("participants")))
+    people = tuple(Named(*each) for each in json.loads(fields.pop("people")))
     overlaps = tuple(fields.pop("overlaps"))
-    return CalendarEvent(**fields, owner=owner, participants=participants, overlaps=overlaps)
+    return CalendarEvent(
+        **fields, owner=owner, participants=participants, people=people, overlaps=overlaps
+    )

@@ -6,6 +6,7 @@ import server
 from events import COMMANDS, EVENTS
 from events.base import Command, Event
 from events.fields import Schema
+from server.config import Config
 from server.web import openapi
 
 _CHANNELS = (
@@ -30,9 +31,9 @@ _CHANNELS = (
 )
 
 
-def document() -> dict[str, Any]:
-    """The AsyncAPI 3.0 document of every event and command."""
-    schemas = _Schemas()
+def document(config: Config | None = None) -> dict[str, Any]:
+    """The AsyncAPI 3.0 document of every event and command, with the bounds of these settings."""
+    schemas = _Schemas(config)
     messages: dict[str, Any] = {}
     operations: dict[str, Any] = {}
     for event in EVENTS.values():
@@ -127,8 +128,8 @@ def markdown() -> str:
 class _Schemas:
     """JSON Schemas of payloads, through apispec."""
 
-    def __init__(self) -> None:
-        self._spec = openapi.new_spec("events")
+    def __init__(self, config: Config | None) -> None:
+        self._spec = openapi.new_spec("events", config)
 
     def of(self, schema: type[Schema]) -> dict[str, str]:
         name = schema.__qualname__.replace(".", "")

@@ -1,15 +1,18 @@
 """Reading what a client sent, by a schema."""
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from aiohttp import web
 from marshmallow import EXCLUDE, Schema, ValidationError
 from webargs.aiohttpparser import AIOHTTPParser
 
-from events.fields import NumberText, instance
+from events.fields import NumberText, Text, instance
 from server import strict_json
+from server.config import Config
 from server.errors import Invalid
+from server.keys import CONFIG
 
 
 def parse_json(raw: bytes) -> Any:
@@ -41,7 +44,8 @@ async def read(request: web.Request, schema: type[Schema]) -> dict[str, Any]:
     """The body, in Python's names. Raises: Invalid, MalformedJson; 413 when it is too large."""
     # Whatever the Content-Type: curl sends a form's unless it is told otherwise.
     raw = await request.read()
-    return load(schema, parse_json(raw) if raw.strip() else {})
+    values = parse_json(raw) if raw.strip() else {}
+    return load(schema, values, request.app[CONFIG])
 
 
 async def query(request: web.Request, schema: type[Schema]) -> dict[str, Any]:
@@ -50,13 +54,27 @@ async def query(request: web.Request, schema: type[Schema]) -> dict[str, Any]:
     return values
 
 
-def load(schema: type[Schema], values: Any) -> dict[str, Any]:
+def load(schema: type[Schema], values: Any, config: Config) -> dict[str, Any]:
     """What was parsed elsewhere, in Python's names. Raises: Invalid."""
     try:
         loaded: dict[str, Any] = instance(schema).load(values)
     except ValidationError as error:
         raise invalid(error.messages) from None
+    for name, data_key, setting in _settings(schema):
+        most = getattr(config, setting)
+        if len(loaded.get(name) or "") > most:
+            raise invalid({data_key: [f"Longer than maximum length {most}."]})
     return loaded
+
+
+@cache
+def _settings(schema: type[Schema]) -> list[tuple[str, str, str]]:
+    """The texts that a setting bounds: name, name on the wire, setting."""
+    return [
+        (name, field.data_key or name, field.setting)
+        for name, field in instance(schema).fields.items()
+        if isinstance(field, Text) and field.setting is not None
+    ]
 
 
 def invalid(messages: Any) -> Invalid:
@@ -70,9 +88,3 @@ def invalid(messages: Any) -> Invalid:
     first = problem[0] if isinstance(problem, list) else problem
     where = "" if str(name).endswith("_schema") else f"{name}: "
     return Invalid(f"{where}{first}", fields=messages)
-
-
-def check_length(name: str, text: str, most: int) -> None:
-    """Hold a field to a bound that is a setting. Raises: Invalid."""
-    if len(text) > most:
-        raise invalid({name: [f"Longer than maximum length {most}."]})

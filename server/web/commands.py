@@ -11,7 +11,7 @@ from events.base import Command
 from events.fields import instance
 from server.errors import ClubError, InternalError, Invalid, Unauthorized, Unavailable
 from server.identity import Member
-from server.keys import AUTH, SIO, SOCKETS
+from server.keys import AUTH, CONFIG, SIO, SOCKETS
 from server.web.body import load
 
 if TYPE_CHECKING:
@@ -49,7 +49,12 @@ async def member_of(app: web.Application, socket: "Socket") -> Member:
     """The member behind a socket, as now in the database. Raises: Unauthorized."""
     if socket.who is None:
         raise Unauthorized()
-    member = await app[AUTH].members.ask(socket.who.member.id)
+    return await member_now(app, socket.who.member.id)
+
+
+async def member_now(app: web.Application, member_id: int) -> Member:
+    """A member as now in the database: a connection outlives roles. Raises: Unauthorized."""
+    member = await app[AUTH].members.ask(member_id)
     if member is None:
         raise Unauthorized()
     return member
@@ -76,7 +81,8 @@ def _acked(app: web.Application, command: type[Command], handler: Handler) -> An
                 raise Unavailable()
             if len(args) > 1:
                 raise Invalid("The event takes one object.")
-            body = load(command.Payload, args[0] if args and args[0] is not None else {})
+            said = args[0] if args and args[0] is not None else {}
+            body = load(command.Payload, said, app[CONFIG])
             answer = await handler(app, socket, body)
             return {"success": True} | instance(command.Answer).dump(answer)
         except ClubError as error:

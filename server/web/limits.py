@@ -49,6 +49,7 @@ class RateLimits:
         self.typing = Pace(config.typing_per_minute, config.typing_burst)
         self.chat = Pace(config.chat_per_minute, config.chat_burst)
         self.calendar = Pace(config.calendar_per_minute, config.calendar_burst)
+        self.lookups = Pace(config.lookups_per_minute, config.lookups_burst)
 
     async def attempt(self, limit: RateLimitItem, *what: str) -> None:
         """Count an attempt. Raises: TooManyRequests, saying when the next may come."""

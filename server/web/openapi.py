@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from apispec import APISpec
@@ -12,6 +12,7 @@ from marshmallow import fields as ma
 
 import server
 from events.fields import AnyJson, Balance, Fraction, Money, Schema, Time
+from server.config import Config
 from server.errors import (
     ClubError,
     Forbidden,
@@ -40,9 +41,9 @@ class ErrorAnswer(Schema):
     request_id = ma.String()
 
 
-def document(routes: Iterable[Route]) -> dict[str, Any]:
-    """The OpenAPI 3.1 document of the given routes."""
-    spec = new_spec("CyberHub")
+def document(routes: Iterable[Route], config: Config) -> dict[str, Any]:
+    """The OpenAPI 3.1 document of the given routes, with the bounds of these settings."""
+    spec = new_spec("CyberHub", config)
     spec.components.security_scheme(
         "token", {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
     )
@@ -56,8 +57,9 @@ def document(routes: Iterable[Route]) -> dict[str, Any]:
     return spec.to_dict()
 
 
-def new_spec(title: str) -> APISpec:
-    """An empty document that knows the wire's own kinds of value."""
+def new_spec(title: str, config: Config | None = None) -> APISpec:
+    """An empty document that knows the wire's own kinds of value, and the settings that bound
+    them."""
     plugin = MarshmallowPlugin()
     spec = APISpec(
         title=title, version=server.__version__, openapi_version="3.1.0", plugins=[plugin]
@@ -68,6 +70,8 @@ def new_spec(title: str) -> APISpec:
     plugin.converter.field_mapping[AnyJson] = (None, None)
     plugin.converter.field_mapping[Time] = ("string", "date-time")
     plugin.converter.add_attribute_function(_least_money)
+    if config is not None:
+        plugin.converter.add_attribute_function(_longest_text(config))
     return spec
 
 
@@ -75,6 +79,16 @@ def _least_money(self: Any, field: Any, **_: Any) -> dict[str, Any]:
     """The bound of money, which is no validator because it is kept in minor units."""
     least = getattr(field, "min_minor", None)
     return {} if least is None else {"minimum": least / 100}
+
+
+def _longest_text(config: Config) -> Callable[..., dict[str, Any]]:
+    """The bound of a text that is a setting, closer than that of its field."""
+
+    def longest(self: Any, field: Any, **_: Any) -> dict[str, Any]:
+        setting = getattr(field, "setting", None)
+        return {} if setting is None else {"maxLength": getattr(config, setting)}
+
+    return longest
 
 
 def _operation(spec: APISpec, route: Route) -> dict[str, Any]:
@@ -98,7 +112,7 @@ def _operation(spec: APISpec, route: Route) -> dict[str, Any]:
         operation["description"] = f"Tells {names}."
     if route.query is not None:
         operation["parameters"].append({"in": "query", "schema": route.query})
-    if route.moves_money:
+    if route.takes_key:
         operation["parameters"].append(
             {
                 "in": "header",
@@ -165,7 +179,7 @@ def _errors(route: Route) -> dict[str, Any]:
         possible += [Invalid]
     if "{" in route.path:
         possible += [NotFound]
-    if route.moves_money:
+    if route.takes_key:
         possible += [
             transactions.BadIdempotencyKey,
             transactions.IdempotencyInProgress,

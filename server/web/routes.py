@@ -49,7 +49,7 @@ class Route:
     status: int
     errors: tuple[type[ClubError], ...]
     tells: tuple[type[Event], ...]
-    moves_money: bool
+    takes_key: bool
     hidden: bool
     produces: str | None = None
     revalidates: bool = False
@@ -88,7 +88,7 @@ class Routes:
         status: int = 200,
         errors: tuple[type[ClubError], ...] = (),
         tells: tuple[type[Event], ...] = (),
-        moves_money: bool = False,
+        takes_key: bool = False,
         hidden: bool = False,
         produces: str | None = None,
         revalidates: bool = False,
@@ -107,7 +107,7 @@ class Routes:
                     status,
                     errors,
                     tells,
-                    moves_money,
+                    takes_key,
                     hidden,
                     produces,
                     revalidates,

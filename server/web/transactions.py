@@ -1,7 +1,7 @@
-"""The transaction of a request, and money that moves once.
+"""The transaction of a request, and what is done once however often it is asked for.
 
-`Idempotency-Key`: the key and the answer are written in the money's own transaction, so a crash
-or a refusal leaves no key behind. The same key and body get the first answer again.
+`Idempotency-Key`: the key and the answer are written in the transaction of what is done, so a
+crash or a refusal leaves no key behind. The same key and body get the first answer again.
 """
 
 import asyncio
@@ -77,10 +77,10 @@ class IdempotencyKeyReused(ClubError):
 
 
 class Turns:
-    """One member's money moves a few transactions at a time.
+    """What one member does under keys is done a few at a time.
 
-    They would wait for each other's row locks anyway; here they wait without a connection, and
-    leave the pool to others.
+    Such transactions mostly wait for each other's row locks anyway; here they wait without a
+    connection, and leave the pool to others.
     """
 
     def __init__(self) -> None:
@@ -106,7 +106,7 @@ async def delete_expired(connection: Any) -> None:
         pass
 
 
-class MoneyTransaction:
+class KeyedTransaction:
     """A transaction that remembers its answer under the request's Idempotency-Key."""
 
     def __init__(self, request: web.Request, tx: Transaction) -> None:
@@ -126,8 +126,8 @@ def transaction(request: web.Request) -> AbstractAsyncContextManager[Transaction
 
 
 @asynccontextmanager
-async def money_transaction(request: web.Request) -> AsyncIterator[MoneyTransaction]:
-    """One transaction that moves money, at most once for each Idempotency-Key.
+async def keyed_transaction(request: web.Request) -> AsyncIterator[KeyedTransaction]:
+    """One transaction of a member, at most once for each Idempotency-Key.
 
     Raises: BadIdempotencyKey, IdempotencyInProgress, IdempotencyKeyReused, AlreadyAnswered
     (which the middleware answers with).
@@ -136,9 +136,9 @@ async def money_transaction(request: web.Request) -> AsyncIterator[MoneyTransact
     if key is not None and not _KEY.fullmatch(key):
         raise BadIdempotencyKey()
     async with request.app[TURNS].of(require_member(request).id), transaction(request) as tx:
-        money = MoneyTransaction(request, tx)
+        keyed = KeyedTransaction(request, tx)
         if key is None:
-            yield money
+            yield keyed
             return
         place = (require_member(request).id, request.method, request.path, key)
         body_hash = hashlib.sha256(await request.read()).digest()
@@ -155,7 +155,7 @@ async def money_transaction(request: web.Request) -> AsyncIterator[MoneyTransact
                     content_type="application/json",
                 )
             )
-        yield money
-        if money.response is None:
-            raise TypeError(f"{request.path} moved money without an answer to remember")
-        tx.send(_KEEP, *place, body_hash, money.response.status, money.response.text)
+        yield keyed
+        if keyed.response is None:
+            raise TypeError(f"{request.path} has no answer to remember")
+        tx.send(_KEEP, *place, body_hash, keyed.response.status, keyed.response.text)

@@ -67,6 +67,7 @@ async def test_event_is_what_its_owner_said(club: Club, owner: Person, guest: Pe
         "sequence": 0,
         "cancelled": False,
         "participants": [{"userId": guest.id, "status": "needs-action", "waitlisted": False}],
+        "people": [{"id": guest.id, "username": guest.username}],
         "overlaps": [],
     }
     assert await looks_at(guest, made) == made

@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from server.config import Config
-from server.keys import DB
+from server.config import MAX_TEXT, Config
 from tests.club import Club, Person
 from tests.conftest import make_config
 from tests.dialogs import begins, entry, messages, people, posts, reads, seat, unread, writes
@@ -361,6 +360,20 @@ async def test_bounds_of_a_dialog_are_kept(club: Club) -> None:
     assert (await posts(player, full, "a" * TEXT)).status == 201
 
 
+async def test_documents_say_how_long_a_text_may_be_here(club: Club) -> None:
+    made = (await club.call("GET", "/openapi.json"))["components"]["schemas"]
+    told = (await club.call("GET", "/asyncapi.json"))["components"]["schemas"]
+    new = made["NewDialog"]["properties"]
+    chat = Config.chat_text_max
+    assert (new["subject"]["maxLength"], new["text"]["maxLength"]) == (SUBJECT, TEXT)
+    assert made["NewMessageBody"]["properties"]["text"]["maxLength"] == TEXT
+    assert made["ChatBody"]["properties"]["text"]["maxLength"] == chat
+    assert told["SendMessagePayload"]["properties"]["text"]["maxLength"] == TEXT
+    assert told["SendChatPayload"]["properties"]["text"]["maxLength"] == chat
+    # What was written before the setting was lowered may be longer.
+    assert made["MessageView"]["properties"]["text"]["maxLength"] == MAX_TEXT
+
+
 async def test_who_takes_a_member_into_many_dialogs_keeps_nobody_from_the_staff(
     club: Club,
 ) -> None:
@@ -407,41 +420,7 @@ async def test_who_writes_too_fast_is_told_when_to_go_on(dsn: str, tmp_path: Pat
         assert (await posts(other, dialog, "Not me")).status == 201
 
 
-# --- statements ------------------------------------------------------------------------------
-
-
-async def test_lists_take_as_few_statements_however_long_they_are(club: Club) -> None:
-    player, _, staff = await people(club)
-    dialog = await begins(player)
-
-    async def statements(path: str, person: Person) -> int:
-        counted: list[str] = []
-
-        def count(record: Any) -> None:
-            counted.append(record.query)
-
-        # The connection that was used last is lent first.
-        async with club.app[DB].connection() as connection:
-            connection.add_query_logger(count)
-        assert (await person.get(path)).status == 200
-        connection.remove_query_logger(count)
-        return len(counted)
-
-    few = [
-        await statements(path, person)
-        for path in ("/api/dialogs", f"/api/dialogs/{dialog['id']}/messages")
-        for person in (player, staff)
-    ]
-    for number in range(BEGUN - 1):
-        await begins(player)
-        await writes(staff, dialog, f"{number}")
-    many = [
-        await statements(path, person)
-        for path in ("/api/dialogs", f"/api/dialogs/{dialog['id']}/messages")
-        for person in (player, staff)
-    ]
-    # Who asks, the page, and the members of what is on it; or whether one may, and the page.
-    assert few == many == [3, 3, 3, 3]
+# --- what is told of it -----------------------------------------------------------------------
 
 
 async def test_who_is_written_to_finds_one_notification_until_it_is_read(club: Club) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -391,6 +392,53 @@ async def test_typing_is_heard_by_the_others_and_by_staff_and_found_nowhere_late
     assert "dialog:typing" not in [event["event"] for event in page["events"]]
     for person in (player, other, staff, stranger):
         await person.leave()
+
+
+async def test_typing_is_said_on_a_plain_socket_and_heard_at_every_door(
+    dsn: str, tmp_path: Path
+) -> None:
+    async with Club.open(make_config(dsn, tmp_path, typing_burst=4, typing_per_minute=1)) as club:
+        player, other, staff = await people(club)
+        mine, secret = await begins(player, other), await begins(other)
+        ears = [await person.comes("websocket") for person in (other, staff)]
+        say = {"type": "dialog:typing", "dialogId": mine["id"]}
+        told = {"dialogId": mine["id"], "userId": player.id}
+        async with (
+            EventStream.open(club, token=other.token) as stream,
+            PlainSocket.open(club, "/ws", userId=player.id, token=player.token) as socket,
+        ):
+            assert (await socket.next())["type"] == "connected"
+            # Nothing is answered; other connections of the member hear it, and so does this one.
+            assert await socket.ask(say) == {"type": "dialog:typing", "detail": told}
+            assert [await ear.hears("dialog:typing") for ear in ears] == [told, told]
+            assert await stream.event() == ("dialog:typing", told)
+            for wrong, code in (
+                (say | {"dialogId": secret["id"]}, "not_found"),
+                (say | {"dialogId": 2**53 - 1}, "not_found"),
+                ({"type": "dialog:typing"}, "validation_failed"),
+                (say, None),
+                (say, "too_many_requests"),
+            ):
+                answer = await socket.ask(wrong)
+                assert answer.get("code") == code
+        async with PlainSocket.open(club, token=player.token) as stream_only:
+            assert (await stream_only.next())["type"] == "welcome"
+            assert (await stream_only.ask(say))["code"] == "unknown_type"
+        for ear in ears:
+            assert ear.all("dialog:typing") == [told, told]
+
+
+async def test_plain_socket_asks_as_who_its_member_is_now(club: Club) -> None:
+    player, other, staff = await people(club)
+    secret = await begins(other)
+    subscribe = {"type": "subscribe", "dialogIds": [secret["id"]]}
+    typing = {"type": "dialog:typing", "dialogId": secret["id"]}
+    async with PlainSocket.open(club, "/ws", userId=staff.id, token=staff.token) as socket:
+        assert (await socket.next())["type"] == "connected"
+        assert (await socket.ask(subscribe))["type"] == "subscribed"
+        await club.give_role(staff, "member")
+        for asked in (subscribe, typing):
+            assert (await socket.ask(asked))["code"] == "not_found"
 
 
 async def test_message_by_socket_is_the_same_as_by_http(club: Club) -> None:
