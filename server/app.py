@@ -44,6 +44,7 @@ from server.realtime.marks import Marks
 from server.realtime.pids import Pids
 from server.realtime.reactor import Reactor
 from server.realtime.recovery import LogRecovery
+from server.realtime.redis_manager import RedisManager
 from server.realtime.relay import Relay
 from server.realtime.retention import Retention
 from server.realtime.sio import ClubSio
@@ -129,6 +130,8 @@ def create_app(config: Config, *, prepare: Prepare | None = None) -> web.Applica
     app[keys.DEPARTURES] = departures = Departures()
     app[keys.FEEDS] = feeds = _feeds(config, event_log, relay, departures)
     sio.listeners.append(feeds.tell)
+    if sio.redis is not None:
+        sio.redis.listeners.append(feeds.tell_of)
     app[keys.REACTOR] = Reactor(
         sio,
         feeds,
@@ -201,6 +204,7 @@ def _socketio(
 
     return ClubSio(
         event_log,
+        redis=None if config.redis_url is None else RedisManager(config.redis_url),
         recovery=recovery,
         cors_allowed_origins=[SAME_ORIGIN, *config.cors_origins],
         origin_required=config.origin_required,
@@ -222,6 +226,7 @@ def _run(prepare: Prepare | None) -> Callable[[web.Application], AsyncIterator[N
     async def run(app: web.Application) -> AsyncIterator[None]:
         await app[keys.DB].open()
         app[keys.REACTOR].start()
+        app[keys.SIO].start()
         tasks = [
             asyncio.create_task(_get_ready(app, prepare)),
             asyncio.create_task(_keep_house(app)),
@@ -231,6 +236,7 @@ def _run(prepare: Prepare | None) -> Callable[[web.Application], AsyncIterator[N
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await app[keys.SIO].stop()
         app[keys.PASSWORDS].close()
         await app[keys.MARKS].close()
         await app[keys.DB].close()

