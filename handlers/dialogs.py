@@ -141,7 +141,7 @@ async def begin_dialog(request: web.Request) -> web.Response:
     member = require_member(request)
     body = await read(request, NewDialog)
     app = request.app
-    app[LIMITS].messages.take(member.id)
+    await app[LIMITS].messages.take(member.id)
     async with keyed_transaction(request) as begins:
         begun = await dialogs.create(begins.tx, member, **body, limits=limits_of(app))
         await tell_message(app, begins.tx, begun)
@@ -217,7 +217,7 @@ async def send_by_socket(
 async def _send(
     app: web.Application, member: Member, dialog_id: int, **body: Any
 ) -> dialogs.Message:
-    app[LIMITS].messages.take(member.id)
+    await app[LIMITS].messages.take(member.id)
     async with app[DB].transaction() as tx:
         sent = await dialogs.send(tx, member, dialog_id, **body)
         if sent.updates:
@@ -287,7 +287,7 @@ async def take_out(request: web.Request) -> web.Response:
 async def typing(app: web.Application, socket: Socket, body: dict[str, Any]) -> dict[str, Any]:
     """Tell the others in a dialog that somebody is writing; nobody is told later."""
     member = await member_of(app, socket)
-    app[LIMITS].typing.take(member.id)
+    await app[LIMITS].typing.take(member.id)
     async with app[DB].connection() as connection:
         await dialogs.enter(connection, member, body["dialog_id"])
     await app[SIO].emit(DialogTyping(body["dialog_id"], member.id), skip_sid=socket.sid)

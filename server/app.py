@@ -212,7 +212,7 @@ def _socketio(
         # A new session would be cut at once, or could not be told who it is.
         ready=lambda: lifecycle.state is State.READY,
         keep_environ=False,
-        sid_prefix=f"{config.worker}." if config.worker else "",
+        sid_prefix=f"{config.worker_name}." if config.worker_name else "",
         transports=list(config.transports),
         # Or the handshake offers an upgrade that is then refused.
         allow_upgrades="websocket" in config.transports,
@@ -237,6 +237,7 @@ def _run(prepare: Prepare | None) -> Callable[[web.Application], AsyncIterator[N
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await app[keys.SIO].stop()
+        await app[keys.LIMITS].close()
         app[keys.PASSWORDS].close()
         await app[keys.MARKS].close()
         await app[keys.DB].close()

@@ -55,6 +55,8 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="so many processes, on PORT and the ports after it",
     )
+    # Said by the process that minds the workers.
+    serve_.add_argument("--minded-by", type=int, help=argparse.SUPPRESS)
     serve_.set_defaults(run=_serve)
 
     demo_ = commands.add_parser("demo", help="run a demo club on this machine")
@@ -106,7 +108,7 @@ def _settings() -> Config:
 def _serve(arguments: argparse.Namespace) -> None:
     config = settings.load()
     if arguments.workers is None:
-        serve(config)
+        serve(config, minded_by=arguments.minded_by)
     else:
         workers.serve(config, arguments.workers)
 

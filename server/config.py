@@ -81,7 +81,7 @@ class Config:
     providers: tuple[Provider, ...]
     host: str = "127.0.0.1"
     port: int = 3000
-    worker: str = ""
+    worker_name: str | None = None
     redis_url: str | None = None
     var_dir: Path = Path("var")
     database_url: str | None = None
@@ -208,7 +208,7 @@ def _read(env: Env, *, demo: bool) -> Config:
         # The demo's accounts and pay page are for this machine alone.
         host="127.0.0.1" if demo else env.str("HOST", "0.0.0.0"),
         port=_whole(env, "PORT", Config.port, 1, 65535),
-        worker=_worker(env),
+        worker_name=_worker_name(env),
         redis_url=_redis_url(env),
         var_dir=var_dir,
         database_url=env.str("DATABASE_URL", "") or None,
@@ -328,18 +328,18 @@ def _read(env: Env, *, demo: bool) -> Config:
     )
 
 
-def _worker(env: Env) -> str:
+def _worker_name(env: Env) -> str | None:
     name = env.str("WORKER_NAME", "")
     if not re.fullmatch("[A-Za-z0-9]{0,16}", name):
         raise ConfigError("WORKER_NAME takes up to 16 Latin letters and digits.")
-    return name
+    return name or None
 
 
 def _redis_url(env: Env) -> str | None:
     url = env.str("REDIS_URL", "")
-    if url and not url.startswith(("redis://", "rediss://", "unix://")):
+    if url and not url.startswith(("redis://", "rediss://")):
         # The valkey:// client of python-socketio does not notice a subscription that has died.
-        raise ConfigError("REDIS_URL takes redis://host:port/0, rediss:// or unix://.")
+        raise ConfigError("REDIS_URL takes redis://host:port/0, or rediss:// for TLS.")
     return url or None
 
 

@@ -25,32 +25,27 @@ log = structlog.get_logger(__name__)
 _KEEP_ALIVE_S = 75.0
 
 
-#: The variable that names the process whose worker this is.
-SUPERVISOR = "SUPERVISOR_PID"
 _PR_SET_PDEATHSIG = 1
 # What PostgreSQL keeps for others: superusers, backups, commands beside the server.
 _SPARE_CONNECTIONS = 20
 
 
-def serve(config: Config) -> None:
-    """Serve until SIGTERM or SIGINT, in this process."""
+def serve(config: Config, *, minded_by: int | None = None) -> None:
+    """Serve until SIGTERM or SIGINT, in this process, or until the one that minds it is killed."""
     import uvloop
 
-    _end_with_supervisor()
+    if minded_by is not None:
+        _end_with(minded_by)
     logs.configure(format=config.log_format, level=config.log_level)
     with database(config) as (dsn, postgres):
         # In the main thread: PostgreSQL is tied to the life of the thread that forks it.
         uvloop.run(_run_server(config.with_database(dsn), postgres))
 
 
-def _end_with_supervisor() -> None:
-    """A worker stops when the one that minds it was killed."""
-    supervisor = os.environ.get(SUPERVISOR)
-    if supervisor is None:
-        return
+def _end_with(parent: int) -> None:
     if sys.platform.startswith("linux"):
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)
-    if os.getppid() != int(supervisor):
+    if os.getppid() != parent:
         # It died before the line above could tell us.
         sys.exit("cyberhub: the process that minds the workers has ended")
 

@@ -18,7 +18,7 @@ from server import logs
 from server.config import Config, ConfigError
 from server.db import Database
 from server.embedded_postgres import EmbeddedPostgres
-from server.serve import SUPERVISOR, database
+from server.serve import database
 
 log = structlog.get_logger(__name__)
 
@@ -54,7 +54,7 @@ class Worker:
     """One place among the workers: a name, a port, and the process that has it now."""
 
     def __init__(self, config: Config, number: int) -> None:
-        self.name = f"{config.worker or 'w'}{number + 1}"
+        self.name = f"{config.worker_name or 'w'}{number + 1}"
         host = "127.0.0.1" if config.host in ("0.0.0.0", "::") else config.host
         self.port = config.port + number
         self.url = f"http://{host}:{self.port}"
@@ -63,7 +63,6 @@ class Worker:
             "PORT": str(self.port),
             "WORKER_NAME": self.name,
             "DATABASE_URL": config.database_url or "",
-            SUPERVISOR: str(os.getpid()),
         }
         self._process: asyncio.subprocess.Process | None = None
         #: Whether its end was asked for.
@@ -76,7 +75,9 @@ class Worker:
             began = time.monotonic()
             self._is_leaving = False
             self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "server", "serve", env=os.environ | self._environment
+                sys.executable,
+                *("-m", "server", "serve", f"--minded-by={os.getpid()}"),
+                env=os.environ | self._environment,
             )
             log.info("worker started", worker=self.name, port=self.port, pid=self._process.pid)
             code = await self._process.wait()

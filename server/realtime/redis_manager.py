@@ -48,10 +48,12 @@ class RedisManager(AsyncRedisManager):
 
     def __init__(self, url: str, *, channel: str = CHANNEL) -> None:
         super().__init__(url, channel=channel)
-        options: dict[str, Any] = {"socket_connect_timeout": _CONNECT_S}
-        if not url.startswith("unix://"):
-            options |= {"socket_keepalive": True, "socket_keepalive_options": _KEEPALIVE}
-        self._client = redis.Redis.from_url(url, **options)
+        self._client = redis.Redis.from_url(
+            url,
+            socket_connect_timeout=_CONNECT_S,
+            socket_keepalive=True,
+            socket_keepalive_options=_KEEPALIVE,
+        )
         self._outgoing: deque[str] = deque()
         self._something_goes = asyncio.Event()
         self._publisher: asyncio.Task[None] | None = None

