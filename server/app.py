@@ -38,7 +38,7 @@ from server.engine import SAME_ORIGIN, FrontSite, Request
 from server.engine.bundles import add_bundles
 from server.errors import DatabaseUnavailable
 from server.realtime.departures import Departures
-from server.realtime.feeds import FeedLimits, Feeds
+from server.realtime.feeds import EVENT_STREAM, WS, WS_STREAM, FeedLimits, Feeds
 from server.realtime.log import EventLog
 from server.realtime.marks import Marks
 from server.realtime.pids import Pids
@@ -47,6 +47,7 @@ from server.realtime.recovery import LogRecovery
 from server.realtime.redis_manager import RedisManager
 from server.realtime.relay import Relay
 from server.realtime.retention import Retention
+from server.realtime.roster import EMITTED, SOCKET_IO, Roster
 from server.realtime.sio import ClubSio
 from server.realtime.sockets import Sockets
 from server.reminders import Reminders
@@ -139,6 +140,12 @@ def create_app(config: Config, *, prepare: Prepare | None = None) -> web.Applica
         detail_max_bytes=config.reactor_detail_max_bytes,
         backlog=config.reactor_backlog,
     )
+    app[keys.ROSTER] = Roster(
+        db,
+        name=config.worker_name or "",
+        url=worker_url(config, config.port),
+        counts=lambda: _counts(app),
+    )
     app[keys.RETENTION] = Retention(db, days=config.event_log_days)
     app[keys.REMINDERS] = Reminders(app)
     app[keys.FEED_SECRETS] = Secrets(config.jwt_secret)
@@ -156,6 +163,22 @@ def create_app(config: Config, *, prepare: Prepare | None = None) -> web.Applica
     _add_doors(app, config)
     app.cleanup_ctx.append(_run(prepare))
     return app
+
+
+def worker_url(config: Config, port: int) -> str:
+    """Where other workers reach this one."""
+    if config.worker_url is not None:
+        return config.worker_url.rstrip("/")
+    anywhere = config.host in ("0.0.0.0", "::", "")
+    return f"http://{'127.0.0.1' if anywhere else config.host}:{port}"
+
+
+def _counts(app: web.Application) -> dict[str, int]:
+    """What this worker tells the others of itself."""
+    feeds, reactor = app[keys.FEEDS], app[keys.REACTOR]
+    doors = {door: feeds.count(door) for door in (WS_STREAM, WS, EVENT_STREAM)}
+    emitted = {f"{EMITTED}{type_}": count for type_, count in reactor.by_type.items()}
+    return {SOCKET_IO: len(app[keys.SOCKETS])} | doors | emitted
 
 
 def _add_doors(app: web.Application, config: Config) -> None:
@@ -236,6 +259,7 @@ def _run(prepare: Prepare | None) -> Callable[[web.Application], AsyncIterator[N
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await app[keys.ROSTER].leave()
         await app[keys.SIO].stop()
         await app[keys.LIMITS].close()
         app[keys.PASSWORDS].close()
@@ -269,6 +293,7 @@ async def _get_ready(app: web.Application, prepare: Prepare | None) -> None:
         asyncio.create_task(app[keys.RELAY].run()),
         asyncio.create_task(app[keys.RETENTION].run()),
         asyncio.create_task(app[keys.REMINDERS].run()),
+        asyncio.create_task(app[keys.ROSTER].run()),
     ]
     try:
         await app[keys.RELAY].connected.wait()
@@ -302,6 +327,7 @@ async def listen(
     else:
         site = web.TCPSite(runner, host, port, backlog=_BACKLOG)
     await site.start()
+    app[keys.ROSTER].url = worker_url(app[keys.CONFIG], site.port)
     return site
 
 

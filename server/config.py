@@ -82,6 +82,7 @@ class Config:
     host: str = "127.0.0.1"
     port: int = 3000
     worker_name: str | None = None
+    worker_url: str | None = None
     redis_url: str | None = None
     var_dir: Path = Path("var")
     database_url: str | None = None
@@ -209,6 +210,7 @@ def _read(env: Env, *, demo: bool) -> Config:
         host="127.0.0.1" if demo else env.str("HOST", "0.0.0.0"),
         port=_whole(env, "PORT", Config.port, 1, 65535),
         worker_name=_worker_name(env),
+        worker_url=_address(env, "WORKER_URL"),
         redis_url=_redis_url(env),
         var_dir=var_dir,
         database_url=env.str("DATABASE_URL", "") or None,
@@ -311,7 +313,7 @@ def _read(env: Env, *, demo: bool) -> Config:
         calendar_feed_max=_whole(
             env, "CALENDAR_FEED_MAX", Config.calendar_feed_max, 1, 100_000
         ),
-        public_url=_public_url(env),
+        public_url=_address(env, "PUBLIC_URL"),
         reactor_enabled=env.bool("REACTOR_ENABLED", Config.reactor_enabled),
         reactor_detail_max_bytes=_whole(
             env, "REACTOR_DETAIL_MAX_BYTES", Config.reactor_detail_max_bytes, 2, 2**20
@@ -343,10 +345,10 @@ def _redis_url(env: Env) -> str | None:
     return url or None
 
 
-def _public_url(env: Env) -> str | None:
-    value = env.str("PUBLIC_URL", "")
+def _address(env: Env, name: str) -> str | None:
+    value = env.str(name, "")
     if value and not re.fullmatch(r"https?://[^/\s?#]+/?", value):
-        raise ConfigError("PUBLIC_URL takes an address such as https://club.example.")
+        raise ConfigError(f"{name} takes an address such as https://club.example.")
     return value or None
 
 

