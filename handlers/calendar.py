@@ -162,7 +162,13 @@ async def get_event(request: web.Request) -> web.Response:
     body=EventBody,
     answer=EventAnswer,
     status=201,
-    errors=(calendar.BadTimes, UserNotFound, calendar.EventCrowded, TooManyRequests),
+    errors=(
+        calendar.BadTimes,
+        UserNotFound,
+        calendar.TooManyEvents,
+        calendar.EventCrowded,
+        TooManyRequests,
+    ),
     tells=(EventUpdated, InvitationNew, NotificationNew),
     takes_key=True,
 )
@@ -171,7 +177,10 @@ async def create_event(request: web.Request) -> web.Response:
     member = await _require_pace(request)
     draft, invite = await _read_event(request)
     async with keyed_transaction(request) as adds:
-        done = await calendar.create(adds.tx, member, draft, invite, most=_most(request))
+        monthly = request.app[CONFIG].events_per_month
+        done = await calendar.create(
+            adds.tx, member, draft, invite, most=_most(request), monthly=monthly
+        )
         await _tell(request, adds.tx, done)
         return adds.answer(event=done.event)
 

@@ -5,9 +5,9 @@ from marshmallow import fields
 from yarl import URL
 
 from events.fields import Schema
-from server.club import feeds
-from server.errors import NotFound
-from server.keys import CONFIG, DB, FEED_SECRETS
+from server.club import feeds, icalendar_text
+from server.errors import NotFound, TooManyRequests
+from server.keys import CONFIG, DB, FEED_SECRETS, LIMITS
 from server.web.auth import require_member
 from server.web.etags import etag_of, tagged, unchanged
 from server.web.routes import ANYONE, MEMBER, Routes, success
@@ -42,7 +42,7 @@ async def new_secret(request: web.Request) -> web.Response:
     "/api/calendar/{secret}.ics",
     who=ANYONE,
     produces="text/calendar",
-    errors=(NotFound,),
+    errors=(NotFound, TooManyRequests),
     revalidates=True,
 )
 async def feed(request: web.Request) -> web.Response:
@@ -51,6 +51,7 @@ async def feed(request: web.Request) -> web.Response:
     async with request.app[DB].connection() as connection:
         if await feeds.version(connection, user_id) != version:
             raise NotFound()
+        await request.app[LIMITS].calendar_feeds.take(user_id)
         found = await feeds.entries(
             connection, user_id, limit=request.app[CONFIG].calendar_feed_max
         )
@@ -58,7 +59,7 @@ async def feed(request: web.Request) -> web.Response:
     answer = unchanged(request, etag)
     if answer is not None:
         return answer
-    body = feeds.write(user_id, found)
+    body = await icalendar_text.write(user_id, found)
     return tagged(web.Response(body=body, content_type="text/calendar", charset="utf-8"), etag)
 
 

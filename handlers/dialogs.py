@@ -39,6 +39,9 @@ from server.web.transactions import keyed_transaction, transaction
 routes = Routes("dialogs")
 commands = Commands()
 
+# To so many players a message is told for the price of one more.
+_PLAYERS_OF_A_TURN = 10
+
 
 class DialogsQuery(PageQuery):
     """`before` is the last message of the dialog where the page before ended."""
@@ -141,9 +144,12 @@ async def begin_dialog(request: web.Request) -> web.Response:
     member = require_member(request)
     body = await read(request, NewDialog)
     app = request.app
-    await app[LIMITS].messages.take(member.id)
+    await _take_turn(app, member)
+    if not member.is_staff:
+        await app[LIMITS].dialogs.take(member.id)
     async with keyed_transaction(request) as begins:
         begun = await dialogs.create(begins.tx, member, **body, limits=limits_of(app))
+        await _take_turns_of_many(app, member, begun)
         await tell_message(app, begins.tx, begun)
         return begins.answer(dialog=begun.dialog)
 
@@ -217,10 +223,11 @@ async def send_by_socket(
 async def _send(
     app: web.Application, member: Member, dialog_id: int, **body: Any
 ) -> dialogs.Message:
-    await app[LIMITS].messages.take(member.id)
+    await _take_turn(app, member)
     async with app[DB].transaction() as tx:
         sent = await dialogs.send(tx, member, dialog_id, **body)
         if sent.updates:
+            await _take_turns_of_many(app, member, sent)
             await tell_message(app, tx, sent)
     return sent.message
 
@@ -302,6 +309,26 @@ async def subscribe(app: web.Application, socket: Socket, body: dict[str, Any]) 
         heard = await dialogs.heard(connection, member, body["dialog_ids"])
     await app[SIO].emit(Subscribed(socket.sid, heard))
     return {"dialog_ids": heard}
+
+
+async def _take_turn(app: web.Application, member: Member) -> None:
+    """Raises: TooManyRequests."""
+    await app[LIMITS].messages.take(member.id)
+    if not member.is_staff:
+        await app[LIMITS].messages_of_day.take(member.id)
+
+
+async def _take_turns_of_many(
+    app: web.Application, member: Member, written: dialogs.Sent | dialogs.Begun
+) -> None:
+    """What is written to many costs more: each of them is told the dialog with all its people.
+
+    Raises: TooManyRequests.
+    """
+    cost = len(written.updates) // _PLAYERS_OF_A_TURN
+    if cost and not member.is_staff:
+        await app[LIMITS].messages.take(member.id, cost)
+        await app[LIMITS].messages_of_day.take(member.id, cost)
 
 
 def limits_of(app: web.Application) -> dialogs.DialogLimits:

@@ -9,7 +9,6 @@ from marshmallow import fields, validate
 
 from events import AuthExpired
 from events.fields import Schema, Time
-from server.errors import Unavailable
 from server.keys import ADDRESS, CONFIG, FEEDS
 from server.realtime.cursor import Cursor
 from server.realtime.feed import Feed, Item
@@ -65,12 +64,11 @@ async def updates(request: web.Request) -> web.Response:
 
 async def _wait(request: web.Request, feed: Feed, deadline: float) -> list[Item]:
     """Until there is something, the time is over, or the client is gone."""
-    if request.app[FEEDS].count(UPDATES) > request.app[CONFIG].updates_max_waiting:
-        raise Unavailable("Too many clients are waiting. Poll without `wait`.", retry_after_s=5)
-    while feed.ended is None and (left_s := deadline - time.monotonic()) > 0:
-        items = [item for item in await feed.next(left_s) if _is_for_polls(item)]
-        if items:
-            return items
+    with request.app[FEEDS].wait(feed):
+        while feed.ended is None and (left_s := deadline - time.monotonic()) > 0:
+            items = [item for item in await feed.next(left_s) if _is_for_polls(item)]
+            if items:
+                return items
     return []
 
 

@@ -37,6 +37,8 @@ from server.db import Database, translated
 from server.engine import SAME_ORIGIN, FrontSite, Request
 from server.engine.bundles import add_bundles
 from server.errors import DatabaseUnavailable
+from server.realtime.crowd import Places
+from server.realtime.demotions import Demotions
 from server.realtime.departures import Departures
 from server.realtime.feeds import EVENT_STREAM, WS, WS_STREAM, FeedLimits, Feeds
 from server.realtime.log import EventLog
@@ -154,6 +156,9 @@ def create_app(config: Config, *, prepare: Prepare | None = None) -> web.Applica
     app[keys.SOCKETS] = Sockets(
         sio, recovery, grace_s=config.auth_grace_s, per_member=config.sockets_per_member
     )
+    app[keys.DEMOTIONS] = Demotions(
+        db, sio, app[keys.SOCKETS], feeds, pause_s=config.role_check_s
+    )
     recovery.begin(app[keys.RELAY], app[keys.SOCKETS])
     app[keys.AUTH] = Authenticator(db, tokens, accounts)
     app[keys.LIMITS] = RateLimits(config)
@@ -211,9 +216,14 @@ def _feeds(
         queue=config.stream_queue,
         readers=config.stream_readers,
         patience_s=config.database_timeout_s,
-        total=config.streams_max,
-        per_address=config.streams_per_address,
-        per_member=config.streams_per_member,
+        streams=Places(
+            config.streams_max, config.streams_per_address, config.streams_per_member
+        ),
+        waiting=Places(
+            config.updates_max_waiting,
+            config.updates_waiting_per_address,
+            config.updates_waiting_per_member,
+        ),
     )
     return Feeds(event_log, relay, departures, limits, grace_s=config.auth_grace_s)
 
@@ -294,6 +304,7 @@ async def _get_ready(app: web.Application, prepare: Prepare | None) -> None:
         asyncio.create_task(app[keys.RETENTION].run()),
         asyncio.create_task(app[keys.REMINDERS].run()),
         asyncio.create_task(app[keys.ROSTER].run()),
+        asyncio.create_task(app[keys.DEMOTIONS].run()),
     ]
     try:
         await app[keys.RELAY].connected.wait()

@@ -92,6 +92,7 @@ class Config:
     demo: bool = False
     token_ttl_s: int = 12 * 3600
     auth_grace_s: float = 30.0
+    role_check_s: float = 5.0
     issuers: tuple[Issuer, ...] = ()
     currency: str = "RUB"
     pay_url: str | None = None
@@ -102,6 +103,9 @@ class Config:
     dialog_text_max: int = 4000
     messages_per_minute: float = 120.0
     messages_burst: int = 30
+    messages_per_day: int = 5000
+    dialogs_per_minute: float = 2.0
+    dialogs_burst: int = 30
     typing_per_minute: float = 60.0
     typing_burst: int = 10
     chat_text_max: int = 500
@@ -131,6 +135,8 @@ class Config:
     relay_poll_s: float = 1.0
     updates_max_wait_s: float = 50.0
     updates_max_waiting: int = 20_000
+    updates_waiting_per_address: int = 2000
+    updates_waiting_per_member: int = 50
     streams_max: int = 20_000
     streams_per_address: int = 2000
     streams_per_member: int = 50
@@ -141,12 +147,15 @@ class Config:
     stream_message_max_bytes: int = 64 * 1024
     notifications_max: int = 1000
     participants_max: int = 200
+    events_per_month: int = 300
     calendar_per_minute: float = 20.0
     calendar_burst: int = 60
     lookups_per_minute: float = 10.0
     lookups_burst: int = 30
     reminder_before_s: float = 1800.0
     calendar_feed_max: int = 1000
+    calendar_feed_per_minute: float = 10.0
+    calendar_feed_burst: int = 30
     public_url: str | None = None
     reactor_enabled: bool = True
     reactor_detail_max_bytes: int = 16 * 1024
@@ -220,6 +229,7 @@ def _read(env: Env, *, demo: bool) -> Config:
         demo=demo,
         token_ttl_s=_whole(env, "TOKEN_TTL_S", Config.token_ttl_s, 1, 10 * 365 * 86400),
         auth_grace_s=_seconds(env, "AUTH_GRACE_S", Config.auth_grace_s),
+        role_check_s=_seconds(env, "ROLE_CHECK_S", Config.role_check_s),
         issuers=issuers,
         currency=_matching(env, "CURRENCY", Config.currency, "[A-Z]{3}"),
         pay_url=env.str("PAY_URL", "") or None,
@@ -238,6 +248,13 @@ def _read(env: Env, *, demo: bool) -> Config:
             env, "MESSAGES_PER_MINUTE", Config.messages_per_minute, 1e6
         ),
         messages_burst=_whole(env, "MESSAGES_BURST", Config.messages_burst, 1, 1_000_000),
+        messages_per_day=_whole(
+            env, "MESSAGES_PER_DAY", Config.messages_per_day, 1, 10_000_000
+        ),
+        dialogs_per_minute=_number(
+            env, "DIALOGS_PER_MINUTE", Config.dialogs_per_minute, 1e6
+        ),
+        dialogs_burst=_whole(env, "DIALOGS_BURST", Config.dialogs_burst, 1, 1_000_000),
         typing_per_minute=_number(env, "TYPING_PER_MINUTE", Config.typing_per_minute, 1e6),
         typing_burst=_whole(env, "TYPING_BURST", Config.typing_burst, 1, 1_000_000),
         chat_text_max=_whole(env, "CHAT_TEXT_MAX", Config.chat_text_max, 1, MAX_TEXT),
@@ -279,6 +296,16 @@ def _read(env: Env, *, demo: bool) -> Config:
         updates_max_waiting=_whole(
             env, "UPDATES_MAX_WAITING", Config.updates_max_waiting, 0, 10_000_000
         ),
+        updates_waiting_per_address=_whole(
+            env,
+            "UPDATES_WAITING_PER_ADDRESS",
+            Config.updates_waiting_per_address,
+            0,
+            10_000_000,
+        ),
+        updates_waiting_per_member=_whole(
+            env, "UPDATES_WAITING_PER_MEMBER", Config.updates_waiting_per_member, 0, 1_000_000
+        ),
         streams_max=_whole(env, "STREAMS_MAX", Config.streams_max, 0, 10_000_000),
         streams_per_address=_whole(
             env, "STREAMS_PER_ADDRESS", Config.streams_per_address, 1, 10_000_000
@@ -301,6 +328,9 @@ def _read(env: Env, *, demo: bool) -> Config:
         participants_max=_whole(
             env, "PARTICIPANTS_MAX", Config.participants_max, 1, 10_000
         ),
+        events_per_month=_whole(
+            env, "EVENTS_PER_MONTH", Config.events_per_month, 1, 1_000_000
+        ),
         calendar_per_minute=_number(
             env, "CALENDAR_PER_MINUTE", Config.calendar_per_minute, 1e6
         ),
@@ -312,6 +342,12 @@ def _read(env: Env, *, demo: bool) -> Config:
         reminder_before_s=_seconds(env, "REMINDER_BEFORE_S", Config.reminder_before_s),
         calendar_feed_max=_whole(
             env, "CALENDAR_FEED_MAX", Config.calendar_feed_max, 1, 100_000
+        ),
+        calendar_feed_per_minute=_number(
+            env, "CALENDAR_FEED_PER_MINUTE", Config.calendar_feed_per_minute, 1e6
+        ),
+        calendar_feed_burst=_whole(
+            env, "CALENDAR_FEED_BURST", Config.calendar_feed_burst, 1, 1_000_000
         ),
         public_url=_address(env, "PUBLIC_URL"),
         reactor_enabled=env.bool("REACTOR_ENABLED", Config.reactor_enabled),

@@ -9,6 +9,7 @@ from server.config import Config
 if TYPE_CHECKING:
     from server.club.feeds import Secrets
     from server.db import Database
+    from server.realtime.demotions import Demotions
     from server.realtime.departures import Departures
     from server.realtime.feeds import Feeds
     from server.realtime.log import EventLog
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 CONFIG = web.AppKey("config", Config)
 AUTH: "web.AppKey[Authenticator]" = web.AppKey("auth")
 DB: "web.AppKey[Database]" = web.AppKey("db")
+DEMOTIONS: "web.AppKey[Demotions]" = web.AppKey("demotions")
 DEPARTURES: "web.AppKey[Departures]" = web.AppKey("departures")
 DOCUMENTS: "web.AppKey[dict[str, str]]" = web.AppKey("documents")
 EVENT_LOG: "web.AppKey[EventLog]" = web.AppKey("event_log")

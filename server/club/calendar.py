@@ -70,15 +70,30 @@ _LIST = f"""
      WHERE event.starts_at < $4 AND event.ends_at > $3
        AND event.starts_at > $3 - interval '744 hours'
        AND ($5::bigint IS NULL
-            OR (event.starts_at, event.id) > (SELECT starts_at, id FROM calendar_events
-                                               WHERE id = $5))
+            OR (event.starts_at, event.id) > (SELECT event.starts_at, event.id
+                                                FROM calendar_events AS event
+                                               WHERE event.id = $5 AND {_VISIBLE}))
        AND {_VISIBLE}
   ORDER BY event.starts_at, event.id
      LIMIT $6
 """
 
-# Alone, so that what is read next is of after the wait.
-_LOCK = "SELECT FROM calendar_events WHERE id = $1 FOR NO KEY UPDATE"
+# Alone, so that what is read next is of after the wait. Who may not see the event neither waits,
+# which would tell that there is one, nor keeps others waiting.
+_LOCK = f"""
+    SELECT FROM calendar_events AS event WHERE event.id = $3 AND {_VISIBLE}
+       FOR NO KEY UPDATE OF event
+"""
+
+# So that nobody makes more than is allowed by hurrying.
+_LOCK_OWNER = "SELECT FROM users WHERE id = $1 FOR NO KEY UPDATE"
+
+# By when they were made: neither moving them nor calling them off makes room for more.
+_COUNT_MADE = """
+    SELECT count(*)
+      FROM calendar_events
+     WHERE owner_id = $1 AND created_at > clock_timestamp() - interval '30 days'
+"""
 
 _INSERT = """
     INSERT INTO calendar_events (owner_id, title, description, location, starts_at, ends_at,
@@ -158,6 +173,11 @@ class EventCancelled(ClubError):
 class EventCrowded(ClubError):
     code = "event_crowded"
     sentence = "No more people can be invited to this event or answer it."
+
+
+class TooManyEvents(ClubError):
+    code = "too_many_events"
+    sentence = "You have added too many events within 30 days."
 
 
 class BadTimes(ClubError):
@@ -283,10 +303,23 @@ async def get(connection: Any, member: Member, event_id: int) -> CalendarEvent:
 
 
 async def create(
-    tx: Transaction, member: Member, draft: Draft, invite: Sequence[int], *, most: int
+    tx: Transaction,
+    member: Member,
+    draft: Draft,
+    invite: Sequence[int],
+    *,
+    most: int,
+    monthly: int,
 ) -> Changed:
-    """Add an event and invite members to it. Raises: BadTimes, UserNotFound, EventCrowded."""
+    """Add an event and invite members to it; `monthly` is how many a player may add in 30 days.
+
+    Raises: BadTimes, TooManyEvents, UserNotFound, EventCrowded.
+    """
     _check_times(draft)
+    if not member.is_staff:
+        await tx.fetch(_LOCK_OWNER, member.id)
+        if await tx.fetchval(_COUNT_MADE, member.id) >= monthly:
+            raise TooManyEvents()
     id_ = await tx.fetchval(_INSERT, member.id, *_columns(draft))
     return await _invite(tx, member, await get(tx, member, id_), invite, most)
 
@@ -380,7 +413,8 @@ async def take_due(tx: Transaction, now: datetime, before: timedelta) -> Due | N
 
 
 async def _hold(tx: Transaction, member: Member, event_id: int) -> CalendarEvent:
-    await tx.fetch(_LOCK, event_id)
+    if not await tx.fetch(_LOCK, member.id, member.is_staff, event_id):
+        raise EventNotFound()
     return await get(tx, member, event_id)
 
 

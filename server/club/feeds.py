@@ -10,19 +10,13 @@ import binascii
 import hashlib
 import hmac
 import struct
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from icalendar import Calendar, Event, vCalAddress, vDuration, vText
-
 from server.db import Transaction
 from server.errors import NotFound
-
-# How often a program should ask; X-PUBLISHED-TTL is the same for older ones.
-_REFRESH = timedelta(hours=1)
 
 # Who and which.
 _FACTS = struct.Struct("!QQ")
@@ -87,25 +81,20 @@ class Secrets:
 
     def of(self, user_id: int, version: int) -> str:
         facts = _FACTS.pack(user_id, version)
-        return base64.urlsafe_b64encode(facts + self._mac(facts)).decode().rstrip("=")
+        mac = hmac.digest(self._key, facts, hashlib.sha256)[:_MAC_BYTES]
+        return base64.urlsafe_b64encode(facts + mac).decode().rstrip("=")
 
     def verify(self, secret: str) -> tuple[int, int]:
         """Whose feed, and which. Raises: NotFound."""
         try:
             content = base64.b64decode(secret + "=" * (-len(secret) % 4), b"-_", validate=True)
-        except (binascii.Error, ValueError):
+            user_id, version = _FACTS.unpack_from(content)
+        except (binascii.Error, ValueError, struct.error):
             raise NotFound() from None
-        facts, mac = content[: _FACTS.size], content[_FACTS.size :]
-        if len(facts) < _FACTS.size or not hmac.compare_digest(mac, self._mac(facts)):
-            raise NotFound()
-        user_id, version = _FACTS.unpack(facts)
-        # One secret is written in one way only.
-        if self.of(user_id, version) != secret:
+        # All of it, not the MAC alone: one secret is written in one way only.
+        if not hmac.compare_digest(self.of(user_id, version), secret):
             raise NotFound()
         return user_id, version
-
-    def _mac(self, facts: bytes) -> bytes:
-        return hmac.digest(self._key, facts, hashlib.sha256)[:_MAC_BYTES]
 
 
 async def version(connection: Any, user_id: int) -> int | None:
@@ -123,58 +112,3 @@ async def entries(connection: Any, user_id: int, *, limit: int) -> list[Entry]:
     """What the member's feed holds: own events and those that the member has not declined."""
     rows = await connection.fetch(_ENTRIES, user_id, limit)
     return sorted((Entry(**row) for row in rows), key=lambda each: (each.starts_at, each.uid))
-
-
-def write(user_id: int, found: Sequence[Entry]) -> bytes:
-    """The iCalendar object (RFC 5545 §3.4, refresh interval of RFC 7986 §5.7).
-
-    Times are in UTC, so that no reader needs a table of time zones.
-    """
-    calendar = Calendar()
-    calendar.add("prodid", "-//CyberHub//Calendar//EN")
-    calendar.add("version", "2.0")
-    calendar.add("calscale", "GREGORIAN")
-    refresh = vDuration(_REFRESH)
-    refresh.params["VALUE"] = "DURATION"
-    calendar.add("refresh-interval", refresh, encode=False)
-    calendar.add("x-published-ttl", vText(vDuration(_REFRESH).to_ical().decode()), encode=False)
-    for entry in found:
-        calendar.add_component(_component(user_id, entry))
-    return calendar.to_ical()
-
-
-def _component(user_id: int, entry: Entry) -> Event:
-    event = Event()
-    event.add("uid", str(entry.uid))
-    # There is no METHOD, so this is when the event was revised (§3.8.7.2).
-    event.add("dtstamp", _second(max(entry.updated_at, entry.answered_at or entry.updated_at)))
-    event.add("created", _second(entry.created_at))
-    event.add("last-modified", _second(entry.updated_at))
-    event.add("sequence", entry.sequence)
-    event.add("dtstart", entry.starts_at)
-    event.add("dtend", entry.ends_at)
-    event.add("summary", entry.title)
-    if entry.description:
-        event.add("description", entry.description)
-    if entry.location:
-        event.add("location", entry.location)
-    event.add("status", "CANCELLED" if entry.cancelled else "CONFIRMED")
-    event.add("organizer", _person(entry.owner_id, entry.owner_name), encode=False)
-    if entry.status is not None:
-        attendee = _person(user_id, entry.username)
-        # The standard has no word for waiting for a seat; it is not a promise.
-        status = "tentative" if entry.waitlisted else entry.status
-        attendee.params["PARTSTAT"] = status.upper()
-        event.add("attendee", attendee, encode=False)
-    return event
-
-
-def _person(user_id: int, username: str) -> vCalAddress:
-    # Readers expect an address; RFC 2606 §2 keeps this one from ever being somebody's.
-    address = vCalAddress(f"mailto:member-{user_id}@cyberhub.invalid")
-    address.params["CN"] = username
-    return address
-
-
-def _second(moment: datetime) -> datetime:
-    return moment.replace(microsecond=0)

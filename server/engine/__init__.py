@@ -13,6 +13,7 @@ from server.engine.engineio_server import EngineServer
 from server.engine.front import FrontSite
 from server.engine.limits import Counters, Limits, Rate
 from server.engine.manager import Manager
+from server.engine.networks import network_of
 from server.engine.origins import SAME_ORIGIN, is_listed
 from server.engine.requests import Request
 from server.engine.socketio_server import Server
@@ -29,6 +30,7 @@ __all__ = [
     "Server",
     "is_listed",
     "make_server",
+    "network_of",
 ]
 
 

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from server.engine.networks import network_of
+
 
 @dataclass(slots=True, frozen=True)
 class Limits:
@@ -103,20 +105,20 @@ class _Caller:
 class Callers:
     """The sessions of each address. An address that has none and had none lately is forgotten."""
 
-    __slots__ = ("_by_address", "_counters", "_most", "_next_sweep", "_rate")
+    __slots__ = ("_by_network", "_counters", "_most", "_next_sweep", "_rate")
 
     def __init__(self, limits: Limits, counters: Counters) -> None:
         self._most = limits.max_sessions_per_address
         self._rate = Rate(limits.handshakes_per_second, limits.handshakes_burst)
         self._counters = counters
-        self._by_address: dict[str, _Caller] = {}
+        self._by_network: dict[str, _Caller] = {}
         self._next_sweep = 0.0
 
     def enter(self, address: str, now: float) -> float | None:
         """Count one more session. Returns None, or after how many seconds to try again."""
         if now >= self._next_sweep:
             self._sweep(now)
-        caller = self._by_address.setdefault(address, _Caller())
+        caller = self._by_network.setdefault(network_of(address), _Caller())
         if caller.sessions >= self._most:
             self._counters.refused_address += 1
             return _TRY_AGAIN_S
@@ -129,10 +131,10 @@ class Callers:
         return None
 
     def leave(self, address: str) -> None:
-        self._by_address[address].sessions -= 1
+        self._by_network[network_of(address)].sessions -= 1
 
     def _sweep(self, now: float) -> None:
         self._next_sweep = now + 60.0
-        for address, caller in list(self._by_address.items()):
+        for network, caller in list(self._by_network.items()):
             if not caller.sessions and caller.arrival <= now:
-                del self._by_address[address]
+                del self._by_network[network]

@@ -14,6 +14,7 @@ from events import AuthExpired, Event, ServerDraining
 from server.errors import ClubError, Draining, Unavailable
 from server.identity import Listener, SignedIn, rooms_that_hear
 from server.metrics import FEEDS_OPEN, FEEDS_OVERFLOWED
+from server.realtime.crowd import Crowd, Full, Places
 from server.realtime.cursor import Cursor
 from server.realtime.departures import Departures
 from server.realtime.expiry import Expiry
@@ -38,6 +39,7 @@ UPDATES_PAGE = 500
 LEFT = "client left"
 EXPIRED = "token expired"
 DRAINING = "server restarts"
+DEMOTED = "no longer staff"
 
 # Spread out, so that they do not all come back in the same second.
 _RECONNECT_MS = (500, 3000)
@@ -76,15 +78,15 @@ class FeedLimits:
     """Bounds on listeners of one worker.
 
     `queue` events wait for a listener that is slow; `readers` listeners read the log at once and
-    wait `patience_s` for their turn; `total`, `per_address` and `per_member` streams are open.
+    wait `patience_s` for their turn; there are places for `streams`, and for polls that are
+    `waiting`.
     """
 
     queue: int = 500
     readers: int = 8
     patience_s: float = 5.0
-    total: int = 20_000
-    per_address: int = 2000
-    per_member: int = 50
+    streams: Places = Places()
+    waiting: Places = Places()
 
 
 class Feeds:
@@ -109,8 +111,8 @@ class Feeds:
         self._clients: dict[Feed, Client] = {}
         self._by_room: dict[str, set[Feed]] = {}
         self._by_door: Counter[str] = Counter()
-        self._by_address: Counter[str] = Counter()
-        self._by_member: Counter[int] = Counter()
+        self._streams = Crowd(limits.streams)
+        self._waiting = Crowd(limits.waiting)
         self._made = 0
         self._draining = False
         relay.listeners.append(self)
@@ -123,6 +125,11 @@ class Feeds:
     def count(self, door: str) -> int:
         """How many listen at a door."""
         return self._by_door[door]
+
+    @property
+    def waiting(self) -> int:
+        """How many polls wait for something."""
+        return self._waiting.total
 
     def size(self, audience: str) -> int:
         """How many hear what is told to this audience."""
@@ -186,13 +193,27 @@ class Feeds:
                 expiry.cancel()
 
     def _check_room_for(self, address: str, who: SignedIn[Listener] | None) -> None:
-        streams = len(self._open) - self._by_door[UPDATES]
-        if streams >= self._limits.total:
+        full = self._streams.full(address, who.member.id if who else None)
+        if full is Full.EVERYWHERE:
             raise Unavailable("Too many clients are listening.", retry_after_s=5)
-        if self._by_address[address] >= self._limits.per_address:
+        if full is Full.ADDRESS:
             raise TooManyStreams(retry_after_s=5)
-        if who is not None and self._by_member[who.member.id] >= self._limits.per_member:
+        if full is Full.MEMBER:
             raise TooManyStreams("This account has too many streams open.", retry_after_s=5)
+
+    @contextlib.contextmanager
+    def wait(self, poll: Feed) -> Iterator[None]:
+        """A place for a poll that waits. Raises: Unavailable."""
+        member_id = poll.who.member.id if poll.who else None
+        if self._waiting.full(poll.address, member_id):
+            raise Unavailable(
+                "Too many clients are waiting. Poll without `wait`.", retry_after_s=5
+            )
+        self._waiting.count(poll.address, member_id, 1)
+        try:
+            yield
+        finally:
+            self._waiting.count(poll.address, member_id, -1)
 
     def _expiry(self, feed: Feed) -> Expiry | None:
         if feed.who is None:
@@ -242,16 +263,9 @@ class Feeds:
     def _count(self, feed: Feed, by: int) -> None:
         self._by_door[feed.door] += by
         FEEDS_OPEN.labels(feed.door).set(self._by_door[feed.door])
-        if feed.door == UPDATES:
-            return
-        self._by_address[feed.address] += by
-        if not self._by_address[feed.address]:
-            del self._by_address[feed.address]
-        if feed.who is not None:
-            member_id = feed.who.member.id
-            self._by_member[member_id] += by
-            if not self._by_member[member_id]:
-                del self._by_member[member_id]
+        if feed.door != UPDATES:
+            member_id = feed.who.member.id if feed.who else None
+            self._streams.count(feed.address, member_id, by)
 
     async def watch(self) -> None:
         """End the feeds of those who have gone, until cancelled."""

@@ -13,11 +13,11 @@ from server.engine import Rate
 from server.errors import ClubError, Invalid, MalformedJson
 from server.realtime import wire
 from server.realtime.feed import Feed, Item
-from server.realtime.feeds import DRAINING, EXPIRED, LEFT
+from server.realtime.feeds import DEMOTED, DRAINING, EXPIRED, LEFT
 from server.realtime.pump import FAILED, Connection, pump
 
 # RFC 6455 §7.4.1 and, from 1012 on, its IANA registry; 4401 is of the range for applications.
-_CLOSE_CODES = {DRAINING: 1012, EXPIRED: 4401, FAILED: 1011}
+_CLOSE_CODES = {DRAINING: 1012, DEMOTED: 1012, EXPIRED: 4401, FAILED: 1011}
 _NORMAL = 1000
 
 # Given the type of what the client says and the rest of it; None: there is nothing to say.

@@ -313,7 +313,8 @@ def _member_id(socket: "Socket") -> int:
 
 
 def _text(said: Any) -> str | None:
-    return said if isinstance(said, str) else None
+    """What a page may have been given as `pid` or offset; JSON may hold halves of pairs."""
+    return said if isinstance(said, str) and said.isascii() else None
 
 
 def _cursor(said: Any) -> Cursor | None:

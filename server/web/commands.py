@@ -9,8 +9,8 @@ from aiohttp import web
 
 from events.base import Command
 from events.fields import instance
-from server.errors import ClubError, InternalError, Invalid, Unauthorized, Unavailable
-from server.identity import Member
+from server.errors import ClubError, Forbidden, InternalError, Invalid, Unauthorized, Unavailable
+from server.identity import MEMBER_ROLES, Member
 from server.keys import AUTH, CONFIG, SIO, SOCKETS
 from server.web.body import load
 
@@ -53,10 +53,15 @@ async def member_of(app: web.Application, socket: "Socket") -> Member:
 
 
 async def member_now(app: web.Application, member_id: int) -> Member:
-    """A member as now in the database: a connection outlives roles. Raises: Unauthorized."""
+    """A member as now in the database: a connection outlives roles.
+
+    Raises: Unauthorized; Forbidden for a service, which has no part in the club's life.
+    """
     member = await app[AUTH].members.ask(member_id)
     if member is None:
         raise Unauthorized()
+    if member.role not in MEMBER_ROLES:
+        raise Forbidden()
     return member
 
 

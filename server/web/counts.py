@@ -26,9 +26,10 @@ local time = redis.call('TIME')
 local now = time[1] + time[2] / 1000000
 local arrival = tonumber(redis.call('GET', KEYS[1]) or '0')
 if arrival < now then arrival = now end
-local wait = arrival - now - tonumber(ARGV[2])
+local last = arrival + tonumber(ARGV[1]) * (ARGV[3] - 1)
+local wait = last - now - tonumber(ARGV[2])
 if wait > 0 then return string.format('%.6f', wait) end
-arrival = arrival + tonumber(ARGV[1])
+arrival = last + tonumber(ARGV[1])
 local kept = math.ceil((arrival - now) * 1000)
 redis.call('SET', KEYS[1], string.format('%.6f', arrival), 'PX', kept)
 return '0'
@@ -53,13 +54,16 @@ class SharedCounts:
         self.windows = MovingWindowRateLimiter(self._storage)
         self._away_until = 0.0
 
-    async def wait(self, key: str, per_second: float, burst: int) -> float | None:
-        """Seconds until one more is admitted, which is 0 for one that was."""
+    async def wait(
+        self, key: str, per_second: float, burst: int, cost: int
+    ) -> float | None:
+        """Seconds until so many at once are admitted, which is 0 for those that were."""
         step = 1.0 / per_second
 
         async def ask() -> float:
             # Half a step for the rounding of many additions.
-            return float(await self._admit([f"cyberhub-pace:{key}"], [step, (burst - 0.5) * step]))
+            ahead = (burst - 0.5) * step
+            return float(await self._admit([f"cyberhub-pace:{key}"], [step, ahead, cost]))
 
         return await self.ask(ask)
 

@@ -2,16 +2,17 @@
 
 import math
 import time
-from ipaddress import IPv6Address, ip_address, ip_network
 
 from limits import RateLimitItem, parse
 from limits.aio.storage import MemoryStorage
 from limits.aio.strategies import MovingWindowRateLimiter
 
 from server.config import Config
-from server.engine import Rate
+from server.engine import Rate, network_of
 from server.errors import TooManyRequests
 from server.web.counts import SharedCounts
+
+_DAY_MIN = 24 * 60
 
 # Those who have not been heard of for a while are forgotten when so many are remembered.
 _MOST_PACES = 10_000
@@ -30,23 +31,29 @@ class Pace:
         self._rate = Rate(self._per_second, burst)
         self._arrivals: dict[int, float] = {}
 
-    async def take(self, member_id: int) -> None:
-        """Raises: TooManyRequests, saying when the next may come."""
+    async def take(self, member_id: int, cost: int = 1) -> None:
+        """Do it, or something as costly as doing it so many times, at most the burst.
+
+        Raises: TooManyRequests, saying when the next may come; nothing is taken then.
+        """
+        cost = min(cost, self._burst)
         wait_s = None
         if self._shared is not None:
             key = f"{self._name}:{member_id}"
-            wait_s = await self._shared.wait(key, self._per_second, self._burst)
+            wait_s = await self._shared.wait(key, self._per_second, self._burst, cost)
         if wait_s is None:
-            wait_s = self._wait(member_id)
+            wait_s = self._wait(member_id, cost)
         if wait_s > 0:
             raise TooManyRequests("Not so fast.", retry_after_s=max(1, math.ceil(wait_s)))
 
-    def _wait(self, member_id: int) -> float:
+    def _wait(self, member_id: int, cost: int) -> float:
         now = time.monotonic()
-        before = self._arrivals.get(member_id, 0.0)
-        arrival = self._rate.admit(before, now)
-        if arrival is None:
-            return self._rate.wait(before, now)
+        arrival = self._arrivals.get(member_id, 0.0)
+        for _ in range(cost):
+            next_ = self._rate.admit(arrival, now)
+            if next_ is None:
+                return self._rate.wait(arrival, now)
+            arrival = next_
         self._arrivals[member_id] = arrival
         if len(self._arrivals) > _MOST_PACES:
             self._arrivals = {who: due for who, due in self._arrivals.items() if due > now}
@@ -67,9 +74,16 @@ class RateLimits:
         self.login_address = parse(config.login_attempts_per_address)
         self.register_address = parse(config.registrations_per_address)
         self.messages = self._pace("messages", config.messages_per_minute, config.messages_burst)
+        self.messages_of_day = self._pace(
+            "messages_of_day", config.messages_per_day / _DAY_MIN, config.messages_per_day
+        )
+        self.dialogs = self._pace("dialogs", config.dialogs_per_minute, config.dialogs_burst)
         self.typing = self._pace("typing", config.typing_per_minute, config.typing_burst)
         self.chat = self._pace("chat", config.chat_per_minute, config.chat_burst)
         self.calendar = self._pace("calendar", config.calendar_per_minute, config.calendar_burst)
+        self.calendar_feeds = self._pace(
+            "calendar_feeds", config.calendar_feed_per_minute, config.calendar_feed_burst
+        )
         self.lookups = self._pace("lookups", config.lookups_per_minute, config.lookups_burst)
 
     def _pace(self, name: str, per_minute: float, burst: int) -> Pace:
@@ -111,19 +125,3 @@ async def _count(
 
 def _key(what: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(network_of(part) for part in what)
-
-
-def network_of(text: str) -> str:
-    """What a limit of an address counts: an IPv6 host has a whole /64 to choose from.
-
-    Anything that is no address stays as it is.
-    """
-    try:
-        address = ip_address(text)
-    except ValueError:
-        return text
-    if isinstance(address, IPv6Address):
-        if address.ipv4_mapped is not None:
-            return str(address.ipv4_mapped)
-        return str(ip_network((address, 64), strict=False))
-    return str(address)

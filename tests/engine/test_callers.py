@@ -159,6 +159,22 @@ async def test_the_address_is_whatever_the_application_says(
     assert (await handshake(rig, transport, **second)).status == welcome(transport)
 
 
+async def test_addresses_of_one_ipv6_network_count_as_one(serve: Serve, transport: str) -> None:
+    def client_address(request: Request) -> str:
+        return request.headers["x-forwarded-for"]
+
+    rig = await serve(quiet_server(max_sessions_per_address=2, client_address=client_address))
+    places = [
+        ("2001:db8::1", welcome(transport)),
+        ("2001:db8::2", welcome(transport)),
+        ("2001:db8:0:0:ffff::3", 429),
+        ("2001:db8:0:1::1", welcome(transport)),
+    ]
+    for address, status in places:
+        answer = await handshake(rig, transport, **{"X-Forwarded-For": address})
+        assert answer.status == status, address
+
+
 async def test_five_hundred_clients_of_one_address_are_served_like_any_others(
     serve: Serve, transport: str
 ) -> None:

@@ -15,6 +15,7 @@ from tests.notices import noted
 
 MOST = 5
 BURST = 20
+MONTHLY = 14
 
 ACCEPTED, WAITING = ("accepted", False), ("accepted", True)
 ASKED, DECLINED, TENTATIVE = ("needs-action", False), ("declined", False), ("tentative", False)
@@ -27,6 +28,7 @@ def config(dsn: str, tmp_path_factory: pytest.TempPathFactory) -> Config:
         tmp_path_factory.mktemp("var"),
         participants_max=MOST,
         calendar_burst=BURST,
+        events_per_month=MONTHLY,
         calendar_per_minute=1.0,
     )
 
@@ -155,6 +157,45 @@ async def test_only_owner_and_staff_change_invite_and_cancel(
         assert (await staff.call(method, place, body)).status == 200
     now = await looks_at(owner, made)
     assert (now["title"], now["cancelled"]) == ("Moved", True)
+
+
+async def test_stranger_neither_waits_for_a_private_event_nor_keeps_others_waiting(
+    club: Club, owner: Person, guest: Person, database: Any
+) -> None:
+    """Or the time of the answer tells that there is one, and anybody can stop it."""
+    made = await holds(owner, guest)
+    (stranger,) = await people(club, 1)
+    path = f"/api/events/{made['id']}"
+    hold = database.transaction()
+    await hold.start()
+    await database.fetch("SELECT FROM calendar_events WHERE id = $1 FOR UPDATE", made["id"])
+    for method, place, body in [
+        ("GET", path, None),
+        ("PUT", path, event()),
+        ("DELETE", path, None),
+        ("POST", f"{path}/invitations", {"userIds": [stranger.id]}),
+        ("PUT", f"{path}/participants/me", {"status": "accepted"}),
+    ]:
+        assert (await stranger.call(method, place, body)).status == 404
+    await hold.rollback()
+
+
+async def test_page_after_an_event_that_is_not_seen_is_as_after_one_that_is_not_there(
+    club: Club, owner: Person
+) -> None:
+    """Or whoever adds events around it finds out when it begins."""
+    secret = await holds(owner)
+    (stranger,) = await people(club, 1)
+    own = await holds(stranger, startsAt=(EVENING + timedelta(hours=1)).isoformat())
+    window = "from=2031-05-01T00:00:00Z&to=2031-06-01T00:00:00Z"
+
+    async def after(event_id: int) -> Any:
+        answer = await stranger.get(f"/api/events?{window}&after={event_id}")
+        return [each["id"] for each in answer["events"]], answer["next"]
+
+    assert await after(secret["id"]) == await after(2**53 - 1) == ([], None)
+    made = await holds(owner, stranger)
+    assert own["id"] in (await after(made["id"]))[0]
 
 
 async def test_public_event_is_for_everyone_to_see_and_answer(club: Club, owner: Person) -> None:
@@ -287,13 +328,29 @@ async def test_member_who_invites_without_end_is_slowed_down_and_staff_are_not(
     staff = await club.person(role="staff", has_password=False)
 
     async def most_of(person: Person) -> list[Any]:
-        bodies = [event(invite=[guest.id]) for _ in range(BURST + 1)]
-        return [await person.post("/api/events", body) for body in bodies]
+        made = await holds(person)
+        path = f"/api/events/{made['id']}/invitations"
+        return [await person.post(path, {"userIds": [guest.id]}) for _ in range(BURST)]
 
     made = await most_of(eager)
-    assert [answer.status for answer in made] == [201] * BURST + [429]
+    assert [answer.status for answer in made] == [200] * (BURST - 1) + [429]
     assert int(made[-1].headers["Retry-After"]) >= 1
-    assert [answer.status for answer in await most_of(staff)] == [201] * (BURST + 1)
+    assert [answer.status for answer in await most_of(staff)] == [200] * BURST
+
+
+async def test_member_adds_no_more_events_in_a_month_than_the_bound(
+    club: Club, owner: Person
+) -> None:
+    """Neither calling them off, nor moving them, nor hurrying makes room for more."""
+    staff = await club.person(role="staff", has_password=False)
+    first = await holds(owner)
+    await owner.call("DELETE", f"/api/events/{first['id']}")
+    answers = await asyncio.gather(*(owner.post("/api/events", event()) for _ in range(MONTHLY)))
+    assert [answer.status for answer in answers].count(201) == MONTHLY - 1
+    late = await owner.post("/api/events", event())
+    assert (late.status, late["code"]) == (400, "too_many_events")
+    for _ in range(MONTHLY + 1):
+        await holds(staff)
 
 
 # --- answers and seats -----------------------------------------------------------------------
@@ -326,7 +383,8 @@ async def test_full_event_makes_a_line_and_free_seats_go_by_it(
             "status": "accepted",
             "waitlisted": person is not a,
         }
-    # To say it again costs nobody the place; to leave the line and come back does.
+    # To say it again costs nobody the seat or the place; to leave the line and come back does.
+    assert (await answers(a, made, "accepted"))["waitlisted"] is False
     await answers(c, made, "accepted")
     await answers(b, made, "tentative")
     await answers(b, made, "accepted")
@@ -361,6 +419,9 @@ async def test_more_seats_go_by_the_line_and_fewer_throw_nobody_out(
 
     assert await seats(3) == [True, True, True, False]
     assert await seats(1) == [True, True, True, False]
+    (late,) = await people(club, 1)
+    await owner.post(f"/api/events/{made['id']}/invitations", {"userIds": [late.id]})
+    assert (await answers(late, made, "accepted"))["waitlisted"] is True
     await answers(guests[0], made, "declined")
     assert (await who_comes(owner, made))[guests[3].id] == WAITING
     # Who declined is not in the line, and so waits for nothing.
@@ -382,6 +443,23 @@ async def test_last_seat_is_given_once_to_many_who_accept_at_once(
     done = await asyncio.gather(*tasks)
 
     assert sorted(answer["waitlisted"] for answer in done) == [False, False, True, True, True]
+
+
+async def test_who_accepts_many_times_at_once_takes_one_seat(
+    club: Club, owner: Person, database: Any
+) -> None:
+    eager, other, third = guests = await people(club, 3)
+    made = await holds(owner, *guests, capacity=2)
+    hold = database.transaction()
+    await hold.start()
+    await database.fetch("SELECT FROM calendar_events WHERE id = $1 FOR UPDATE", made["id"])
+    tasks = [asyncio.create_task(answers(eager, made, "accepted")) for _ in range(4)]
+    await somebody_waits(database)
+    await hold.rollback()
+
+    assert [answer["waitlisted"] for answer in await asyncio.gather(*tasks)] == [False] * 4
+    assert (await answers(other, made, "accepted"))["waitlisted"] is False
+    assert (await answers(third, made, "accepted"))["waitlisted"] is True
 
 
 async def test_two_who_leave_at_once_give_two_seats_to_the_first_two_in_line(

@@ -3,6 +3,7 @@
 import base64
 import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -204,6 +205,23 @@ async def test_feed_holds_no_more_than_the_bound(club: Club) -> None:
 # --- the secret ------------------------------------------------------------------------------
 
 
+async def test_feed_that_is_read_without_end_is_slowed_down_and_others_are_not(
+    dsn: str, tmp_path: Path
+) -> None:
+    async with Club.open(make_config(dsn, tmp_path, calendar_feed_burst=2)) as club:
+        person, other = [await club.person(has_password=False) for _ in range(2)]
+        path = await address(person)
+        read = [await club.call("GET", path) for _ in range(3)]
+        assert [answer.status for answer in read] == [200, 200, 429]
+        assert int(read[-1].headers["Retry-After"]) >= 1
+        # Who has the old address cannot use up the turns of the new one.
+        old = await address(other)
+        await other.post(SECRET)
+        for _ in range(3):
+            assert (await club.call("GET", old)).status == 404
+        assert (await feed(other)).status == 200
+
+
 async def test_new_secret_ends_the_old_one(club: Club) -> None:
     person = await club.person(has_password=False)
     old = await address(person)
@@ -214,6 +232,13 @@ async def test_new_secret_ends_the_old_one(club: Club) -> None:
     assert new != old
     assert (await club.call("GET", new)).status == 200
     assert (await club.call("GET", old)).status == 404
+
+
+async def test_feed_of_one_who_is_no_member_any_more_has_ended(club: Club) -> None:
+    person = await club.person(has_password=False)
+    path = await address(person)
+    await club.give_role(person, "service")
+    assert (await club.call("GET", path)).status == 404
 
 
 async def test_nobody_else_can_make_a_secret(club: Club) -> None:
@@ -241,6 +266,35 @@ async def test_nobody_else_can_make_a_secret(club: Club) -> None:
         assert (answer.status, answer["code"]) == (404, "not_found"), each
     for method in ("GET", "POST"):
         assert (await club.call(method, SECRET)).status == 401
+
+
+async def test_secret_is_written_in_one_way_only(club: Club) -> None:
+    """Decoders of base64 take more than one alphabet; whoever blocks one spelling blocks all."""
+    person = await club.person(has_password=False)
+    path = await address(person)
+    while not {"-", "_"} & set(path):
+        await person.post(SECRET)
+        path = await address(person)
+    assert (await club.call("GET", path)).status == 200
+    head, secret = path[: -len(".ics")].rsplit("/", 1)
+    for each in (secret.replace("-", "+").replace("_", "%2F"), f"{secret}%3D", f"{secret}%3D%3D"):
+        assert (await club.call("GET", f"{head}/{each}.ics")).status == 404
+
+
+async def test_secret_is_in_no_log_when_its_feed_cannot_be_read(
+    club: Club, database: Any
+) -> None:
+    path = await address(await club.person(has_password=False))
+    secret = path.rpartition("/")[2].removesuffix(".ics")
+    await database.execute("ALTER TABLE calendar_feeds RENAME TO elsewhere")
+    try:
+        with capture_logs() as lines:
+            assert (await club.call("GET", path)).status == 500
+    finally:
+        await database.execute("ALTER TABLE elsewhere RENAME TO calendar_feeds")
+    (failed,) = [line for line in lines if line["log_level"] == "error"]
+    assert "/api/calendar/" in failed["path"]
+    assert secret not in str(lines)
 
 
 async def test_secret_is_in_no_log(club: Club) -> None:

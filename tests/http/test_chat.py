@@ -149,6 +149,15 @@ async def test_who_writes_too_fast_is_told_when_to_go_on(dsn: str, tmp_path: Pat
         await says(other, "Not me")
 
 
+async def test_service_has_no_part_in_the_chat_at_any_door(club: Club) -> None:
+    service = await club.person(role="service", has_password=False)
+    assert (await service.post("/api/chat", {"text": "Buy"})).status == 403
+    door = await service.comes("websocket")
+    ack = await door.ask("chat:send", {"text": "Buy"})
+    assert (ack["success"], ack["code"]) == (False, "forbidden")
+    await service.leave()
+
+
 async def test_line_by_socket_is_the_same_as_by_http(club: Club) -> None:
     player, stranger, staff = await people(club)
     door = await player.comes("websocket")

@@ -64,6 +64,18 @@ async def test_stranger_is_told_of_a_dialog_as_if_it_did_not_exist(club: Club) -
     assert await unread(player, dialog) == 0
 
 
+async def test_stranger_neither_waits_for_a_dialog_nor_keeps_others_waiting(
+    club: Club, database: Any
+) -> None:
+    """Or the time of the answer tells that there is one, and anybody can stop it."""
+    player, stranger, _ = await people(club)
+    dialog = await begins(player)
+    async with database.transaction():
+        await database.execute("SELECT FROM dialogs WHERE id = $1 FOR UPDATE", dialog["id"])
+        for method, path, body in doors(dialog, dialog["lastMessage"], player):
+            assert (await stranger.call(method, path, body)).status == 404
+
+
 async def test_only_staff_edit_a_dialog_or_let_people_in(club: Club) -> None:
     player, stranger, staff = await people(club)
     dialog = await begins(player)
@@ -177,6 +189,22 @@ async def test_note_does_not_reopen_and_is_not_counted_for_players(club: Club) -
     assert (await entry(player, dialog))["status"] == "open"
     assert await unread(staff, dialog) == 1
     assert await unread(player, dialog) == 0
+
+
+async def test_note_is_gone_for_who_wrote_it_and_is_not_staff_any_more(club: Club) -> None:
+    player, _, staff = await people(club)
+    dialog = await begins(player, staff)
+    await writes(staff, dialog, "A known cheater", internal=True, localId="n1")
+    before = await messages(player, dialog)
+
+    await club.give_role(staff, "member")
+
+    assert await messages(staff, dialog) == before
+    assert (await entry(staff, dialog))["lastMessage"] == before[0]
+    for internal in (False, True):
+        again = await posts(staff, dialog, "A known", localId="n1", internal=internal)
+        assert (again.status, again["code"]) == (403, "forbidden")
+    assert await messages(player, dialog) == before
 
 
 # --- written once ----------------------------------------------------------------------------
@@ -407,6 +435,54 @@ async def test_nobody_comes_to_be_in_more_dialogs_than_allowed_by_hurrying(club:
     )
     assert [answer.status for answer in answers].count(201) == BEGUN
     assert len((await player.get("/api/dialogs"))["dialogs"]) == BEGUN
+
+
+async def test_who_begins_dialogs_without_end_is_slowed_down_and_staff_are_not(
+    dsn: str, tmp_path: Path
+) -> None:
+    """Leaving them again does not help: the staff's list fills all the same."""
+    config = make_config(dsn, tmp_path, dialogs_burst=2, dialogs_per_minute=1.0)
+    async with Club.open(config) as club:
+        player, other, staff = await people(club)
+        for _ in range(2):
+            dialog = await begins(player)
+            left = f"/api/dialogs/{dialog['id']}/members/{player.id}"
+            assert (await player.call("DELETE", left)).status == 200
+        refused = await player.post("/api/dialogs", {"text": "Spam"})
+        assert (refused.status, refused["code"]) == (429, "too_many_requests")
+        assert int(refused.headers["Retry-After"]) >= 1
+        for _ in range(3):
+            dialog = await begins(staff, player)
+        assert (await posts(player, dialog, "Yes?")).status == 201
+        await begins(other)
+
+
+async def test_message_to_many_costs_more_than_one_to_few(dsn: str, tmp_path: Path) -> None:
+    config = make_config(dsn, tmp_path, messages_burst=6, messages_per_minute=0.001)
+    async with Club.open(config) as club:
+        player, other, staff = await people(club)
+        crowd = [await club.person(has_password=False) for _ in range(9)]
+        few, many = await begins(staff, player, other), await begins(staff, player, *crowd)
+        # One, and one more for the ten.
+        sent = [(await posts(player, many, "All")).status for _ in range(4)]
+        assert sent == [201, 201, 201, 429]
+        sent = [(await posts(other, few, "You")).status for _ in range(7)]
+        assert sent == [201] * 6 + [429]
+        refused = await posts(player, many, "All")
+        assert "Retry-After" in refused.headers
+        assert len(await messages(staff, many)) == 4
+        # Staff answer many at a time.
+        assert [(await posts(staff, many, "We")).status for _ in range(4)] == [201] * 4
+
+
+async def test_who_writes_all_day_is_told_when_to_go_on(dsn: str, tmp_path: Path) -> None:
+    async with Club.open(make_config(dsn, tmp_path, messages_per_day=3)) as club:
+        player, _, staff = await people(club)
+        dialog = await begins(player)
+        sent = [await posts(player, dialog, "Again") for _ in range(3)]
+        assert [answer.status for answer in sent] == [201, 201, 429]
+        assert 3600 <= int(sent[-1].headers["Retry-After"]) <= 8 * 3600
+        assert [(await posts(staff, dialog, "We")).status for _ in range(4)] == [201] * 4
 
 
 async def test_who_writes_too_fast_is_told_when_to_go_on(dsn: str, tmp_path: Path) -> None:

@@ -16,7 +16,8 @@ import pytest
 from server.config import Config
 from server.keys import FEEDS
 from server.realtime.feeds import EVENT_STREAM, UPDATES
-from tests.club import PATIENCE_S, Club, until
+from tests.club import PATIENCE_S, Club, Person, until
+from tests.dialogs import begins, writes
 from tests.happenings import top_up
 from tests.process.server import free_port
 
@@ -26,7 +27,7 @@ ROOT = Path(__file__).parents[2]
 def loop_of(page: str) -> str:
     """The shell loop of a page."""
     blocks: list[str] = re.findall(r"```sh\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
-    (loop,) = [block for block in blocks if "api/updates?after" in block]
+    (loop,) = [block for block in blocks if "api/updates?" in block]
     return loop
 
 
@@ -53,7 +54,7 @@ async def line(process: Process) -> str:
 
 async def someone_at(club: Club, door: str) -> None:
     async def there() -> bool:
-        return club.app[FEEDS].count(door) > 0
+        return any(feed.door == door and feed.began for feed in club.app[FEEDS].all())
 
     await until(there, f"somebody is at {door}")
 
@@ -86,6 +87,32 @@ async def test_shell_loop_prints_everything_once_and_in_order_over_a_restart(
             await top_up(club, player, 1)
             heard += await balances(loop, 1)
     assert heard == list(range(1, 10))
+
+
+@pytest.mark.parametrize("shell", ["sh", "bash"])
+async def test_shell_loop_waits_for_the_club_and_prints_texts_as_they_are(
+    config: Config, shell: str
+) -> None:
+    settings = replace(config, port=free_port())
+    texts = ["first\nsecond", r"a \n b \c \\ d", 'the "cursor": "x", "resync": true']
+    async with contextlib.AsyncExitStack() as loops:
+        async with Club.open(settings) as club:
+            player = await club.person(has_password=False)
+        auth = f"Authorization: Bearer {player.token}"
+        loop = await loops.enter_async_context(
+            running(shell, "-c", loop_of("README.md"), CLUB=club.url, AUTH=auth)
+        )
+        async with Club.open(settings) as club:
+            player = Person(club, player.id, player.username, player.token)
+            await someone_at(club, UPDATES)
+            dialog = await begins(player, text=texts[0])
+            for text in texts[1:]:
+                await writes(player, dialog, text)
+            heard: list[str] = []
+            while len(heard) < len(texts):
+                events = json.loads(await line(loop))["events"]
+                heard += [each["data"]["text"] for each in events if each["event"] == "new_message"]
+    assert heard == texts
 
 
 async def balances(loop: Process, count: int) -> list[int]:

@@ -208,7 +208,7 @@ async def test_socket_that_was_looked_up_before_its_member_joined_hears_the_dial
 ) -> None:
     player, other, staff = await people(club)
     dialog = await begins(other)
-    who = await club.app[AUTH].sign_in(player.token)
+    who = await club.app[AUTH].listener(player.token)
     await seat(staff, dialog, player, taken=True)
     await club.settled()
     visitor = await club.visitor("websocket")
@@ -228,7 +228,7 @@ async def test_socket_that_was_looked_up_before_its_member_left_hears_nothing(
     player, other, staff = await people(club)
     dialog = await begins(other, player)
     await club.settled()
-    who = await club.app[AUTH].sign_in(player.token)
+    who = await club.app[AUTH].listener(player.token)
     await seat(staff, dialog, player, taken=False)
     await club.settled()
     visitor = await club.visitor("websocket")
@@ -249,7 +249,7 @@ async def test_stream_that_was_looked_up_before_its_member_joined_hears_the_dial
 ) -> None:
     player, other, staff = await people(club)
     dialog = await begins(other)
-    who = await club.app[AUTH].sign_in(player.token)
+    who = await club.app[AUTH].listener(player.token)
     await seat(staff, dialog, player, taken=True)
     await club.settled()
     with club.app[FEEDS].open(WS_STREAM, address="203.0.113.9", who=who, after=None) as feed:
@@ -291,7 +291,7 @@ async def test_joining_while_a_page_is_read_loses_nothing(
             await writes(other, dialog, f"{number}")
         await club.settled()
 
-    who = await club.app[AUTH].sign_in(player.token)
+    who = await club.app[AUTH].listener(player.token)
     if joins == "before":
         # After the member was looked up; the relay has passed it by when the stream begins.
         await seat(staff, dialog, player, taken=True)

@@ -63,7 +63,7 @@ async def listening(
     address: str = "203.0.113.1",
 ) -> AsyncIterator[Feed]:
     """A feed of somebody, as a door opens it."""
-    who = await club.app[AUTH].sign_in(person.token) if person else None
+    who = await club.app[AUTH].listener(person.token) if person else None
     hub = feeds or club.app[FEEDS]
     with hub.open(door, address=address, who=who, after=after) as feed:
         yield feed
@@ -380,6 +380,18 @@ async def test_one_address_may_have_so_many_streams_and_no_more(club: Club) -> N
     assert club.app[FEEDS].count(WS_STREAM) == 0
     async with listening(club):
         assert club.app[FEEDS].count(WS_STREAM) == 1
+
+
+async def test_addresses_of_one_ipv6_network_count_as_one(club: Club) -> None:
+    async with AsyncExitStack() as opened:
+        for number in range(PER_ADDRESS):
+            address = f"2001:db8::{number:x}"
+            await opened.enter_async_context(listening(club, address=address))
+        with pytest.raises(TooManyStreams):
+            await opened.enter_async_context(listening(club, address="2001:db8:0:0:ffff::1"))
+        await opened.enter_async_context(listening(club, address="2001:db8:0:1::1"))
+    async with listening(club, address="2001:db8::1"):
+        pass
 
 
 async def test_nobody_is_let_in_while_the_server_drains(config: Config) -> None:

@@ -116,6 +116,7 @@ UNUSABLE = {
     "another log": "00000000.1",
     "not there yet": None,
     "number": 7,
+    "half of a pair": "\ud83d",
 }
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from dataclasses import replace
+from ipaddress import ip_network
 from typing import Any
 
 import asyncpg
@@ -14,11 +15,12 @@ from server.config import Config
 from server.db import Database
 from server.keys import DB, EVENT_LOG, FEEDS
 from server.realtime.cursor import Cursor
-from server.realtime.feeds import UPDATES
 from server.realtime.log import EventLog
 from tests.club import PATIENCE_S, Club, Person, until
+from tests.happenings import tell_all
 
 WRITERS, MEMBERS, ROUNDS = 20, 5, 12
+LOOPBACK = ip_network("127.0.0.1/32")
 
 
 async def present(club: Club, token: str | None = None) -> str:
@@ -28,8 +30,12 @@ async def present(club: Club, token: str | None = None) -> str:
     return str(answer["cursor"])
 
 
-async def after(club: Club, cursor: str, token: str | None = None, wait: float = 0) -> Any:
-    return await club.call("GET", f"/api/updates?after={cursor}&wait={wait}", token=token)
+async def after(
+    club: Club, cursor: str, token: str | None = None, wait: float = 0, via: str | None = None
+) -> Any:
+    headers = {"X-Forwarded-For": via} if via else {}
+    path = f"/api/updates?after={cursor}&wait={wait}"
+    return await club.call("GET", path, token=token, headers=headers)
 
 
 async def told(club: Club, cursor: str, token: str | None = None) -> list[tuple[str, Any]]:
@@ -46,10 +52,12 @@ async def top_up(club: Club, person: Person, amount: int = 1) -> None:
         await club.sio.emit(BalanceUpdated(person.id, balance), tx=tx)
 
 
-async def waits(club: Club, cursor: str, token: str | None = None) -> "asyncio.Task[Any]":
+async def waits(
+    club: Club, cursor: str, token: str | None = None, via: str | None = None
+) -> "asyncio.Task[Any]":
     """A long-poll that has found nothing yet and waits."""
     before = await waiting(club)
-    task = asyncio.create_task(after(club, cursor, token, wait=50))
+    task = asyncio.create_task(after(club, cursor, token, wait=50, via=via))
 
     async def is_waiting() -> bool:
         return await waiting(club) > before
@@ -59,7 +67,7 @@ async def waits(club: Club, cursor: str, token: str | None = None) -> "asyncio.T
 
 
 async def waiting(club: Club) -> int:
-    return club.app[FEEDS].count(UPDATES)
+    return club.app[FEEDS].waiting
 
 
 # --- the cursor ------------------------------------------------------------------------------
@@ -235,6 +243,26 @@ async def test_where_too_many_wait_those_who_do_not_wait_are_answered(config: Co
         assert (refused.status, refused["code"]) == (503, "unavailable")
         assert int(refused.headers["Retry-After"]) > 0
         assert (await after(crowded, start, wait=0)).status == 200
+
+
+async def test_who_waits_at_many_polls_takes_nobody_elses_place(config: Config) -> None:
+    bounds = {"updates_waiting_per_address": 3, "updates_waiting_per_member": 2}
+    async with Club.open(replace(config, **bounds, trusted_proxies=(LOOPBACK,))) as club:
+        player, other = [await club.person(has_password=False) for _ in range(2)]
+        start = await present(club)
+        polls = [await waits(club, start, player.token) for _ in range(2)]
+        refused = await after(club, start, player.token, wait=50)
+        assert (refused.status, refused["code"]) == (503, "unavailable")
+        assert (await after(club, start, player.token, wait=0)).status == 200
+
+        polls.append(await waits(club, start, other.token))
+        assert (await after(club, start, wait=50)).status == 503
+        polls.append(await waits(club, start, via="203.0.113.1"))
+
+        await top_up(club, player)
+        await top_up(club, other)
+        await tell_all(club)
+        assert [(await poll).status for poll in polls] == [200] * 4
 
 
 async def test_expired_token_is_refused(club: Club) -> None:

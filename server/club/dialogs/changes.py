@@ -249,6 +249,9 @@ async def send(
     sender = Person(member.id, member.username, member.role)
     if row is None:
         id_, text, internal, at = await tx.fetchrow(_SENT_BEFORE, dialog_id, member.id, local_id)
+        if internal and not member.is_staff:
+            # A note of the days when the sender was one of the staff.
+            raise Forbidden("Only staff write notes.")
         return Sent(Message(id_, dialog_id, sender, text, local_id, internal, at), [])
     message = Message(row["id"], dialog_id, sender, text, local_id, internal, row["at"])
     held.last_messages[message.id] = message

@@ -24,6 +24,7 @@ _HOLD = f"""
            last_message_id, last_public_message_id, {ASSIGNEE_COLUMNS}
       FROM dialogs LEFT JOIN users AS assignee ON assignee.id = assignee_id
      WHERE dialogs.id = $1
+       AND ($3 OR EXISTS (SELECT FROM dialog_members WHERE dialog_id = $1 AND user_id = $2))
        FOR NO KEY UPDATE OF dialogs
 """
 
@@ -103,8 +104,12 @@ class Held:
 
 
 async def hold(tx: Transaction, member: Member, dialog_id: int) -> Held:
-    """Lock a dialog that the member may enter. Raises: DialogNotFound."""
-    row = await tx.fetchrow(_HOLD, dialog_id)
+    """Lock a dialog that the member may enter.
+
+    A stranger neither waits for it, which would tell that there is one, nor keeps others waiting.
+    Raises: DialogNotFound.
+    """
+    row = await tx.fetchrow(_HOLD, dialog_id, member.id, member.is_staff)
     if row is None:
         raise DialogNotFound()
     own = {name: row[name] for name in row.keys() if not name.startswith("assignee_")}
