@@ -181,7 +181,7 @@ async def create_event(request: web.Request) -> web.Response:
         done = await calendar.create(
             adds.tx, member, draft, invite, most=_most(request), monthly=monthly
         )
-        await _tell(request, adds.tx, done)
+        await tell_event(request.app, adds.tx, member, done)
         return adds.answer(event=done.event)
 
 
@@ -213,7 +213,7 @@ async def change_event(request: web.Request) -> web.Response:
             invite,
             most=_most(request),
         )
-        await _tell(request, tx, done)
+        await tell_event(request.app, tx, member, done)
     return success(request, event=done.event)
 
 
@@ -259,7 +259,7 @@ async def invite_to_event(request: web.Request) -> web.Response:
         done = await calendar.invite(
             tx, member, path_id(request), body["user_ids"], most=_most(request)
         )
-        await _tell(request, tx, done)
+        await tell_event(request.app, tx, member, done)
     return success(request, participants=done.event.participants)
 
 
@@ -284,12 +284,7 @@ async def answer_event(request: web.Request) -> web.Response:
         done = await calendar.answer(
             tx, member, path_id(request), body["status"], most=_most(request)
         )
-        own = done.event.participant(member.id)
-        assert own is not None
-        if done.changed:
-            await _tell_participants(request, tx, done.event, [own, *done.promoted])
-            promoted = [each.user_id for each in done.promoted]
-            await notify(request.app, tx, _notices("promoted", done.event, promoted))
+        own = await tell_answer(request.app, tx, member, done)
     return success(request, participant=own, waitlisted=own.waitlisted)
 
 
@@ -321,31 +316,45 @@ def _most(request: web.Request) -> int:
     return request.app[CONFIG].participants_max
 
 
-async def _tell(request: web.Request, tx: Transaction, done: Changed) -> None:
-    """What was changed or made, who is invited, who got a seat."""
-    member, event = require_member(request), done.event
-    sio = request.app[SIO]
+async def tell_event(
+    app: web.Application, tx: Transaction, member: Member, done: Changed
+) -> None:
+    """What a member changed or made, who is invited, who got a seat."""
+    event, sio = done.event, app[SIO]
     invited = set(done.invited)
     for user_id in event.listeners():
         if user_id in invited:
             await sio.emit(InvitationNew.of(user_id, event), tx=tx)
         elif done.changed:
             await sio.emit(EventUpdated.of(user_id, event), tx=tx)
-    await _tell_participants(request, tx, event, done.promoted)
+    await _tell_participants(app, tx, event, done.promoted)
     notices = _notices("invitation", event, [each for each in invited if each != member.id])
     if done.moved:
         concerned = [each for each in event.concerned(but=member.id) if each not in invited]
         notices += _notices("event_changed", event, concerned)
     notices += _notices("promoted", event, [each.user_id for each in done.promoted])
-    await notify(request.app, tx, notices)
+    await notify(app, tx, notices)
+
+
+async def tell_answer(
+    app: web.Application, tx: Transaction, member: Member, done: Changed
+) -> Participant:
+    """What a member answered, and who got a seat by it. Returns the member's part."""
+    own = done.event.participant(member.id)
+    assert own is not None
+    if done.changed:
+        await _tell_participants(app, tx, done.event, [own, *done.promoted])
+        promoted = [each.user_id for each in done.promoted]
+        await notify(app, tx, _notices("promoted", done.event, promoted))
+    return own
 
 
 async def _tell_participants(
-    request: web.Request, tx: Transaction, event: CalendarEvent, answers: Sequence[Participant]
+    app: web.Application, tx: Transaction, event: CalendarEvent, answers: Sequence[Participant]
 ) -> None:
     for answer in answers:
         for to in event.listeners():
-            await request.app[SIO].emit(
+            await app[SIO].emit(
                 ParticipantUpdated(
                     to, event.id, answer.user_id, answer.status, answer.waitlisted
                 ),

@@ -1,14 +1,17 @@
-"""The demo club: accounts with money, cases to open, and people who talk."""
+"""The demo club: accounts with money, cases to open, people who talk, and what they plan."""
 
 import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import structlog
 from aiohttp import web
 
 from events import BalanceUpdated, CasesUpdated, ChatMessage
+from handlers.calendar import tell_answer, tell_event
 from handlers.dialogs import limits_of, tell_message
-from server.club import accounts, cases, chat, dialogs, ledger
+from server.club import accounts, calendar, cases, chat, dialogs, ledger
 from server.config import write_private
 from server.db import Transaction
 from server.identity import Member
@@ -103,6 +106,47 @@ TALK = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """An event of the demo; it begins at a whole hour, so many hours from now."""
+
+    owner: str
+    hours: int
+    title: str
+    location: str
+    description: str
+    capacity: int
+    visibility: str
+    invited: tuple[str, ...]
+    come: tuple[str, ...]
+
+
+PLANS = (
+    Plan(
+        "staff",
+        50,
+        "Club cup, 5 on 5",
+        "Main hall",
+        "Teams are drawn at the door.\nBring a mouse of your own if you like.",
+        10,
+        "public",
+        invited=("player1", "player2"),
+        come=("player2",),
+    ),
+    Plan(
+        "player2",
+        122,
+        "Training after the cup",
+        "PC 11 to 15",
+        "",
+        5,
+        "private",
+        invited=("player1",),
+        come=(),
+    ),
+)
+
+
 async def fill(app: web.Application) -> None:
     """Fill an empty database; one that holds accounts is left as it is.
 
@@ -135,6 +179,8 @@ async def fill(app: web.Application) -> None:
         for name, text in CHAT:
             await sio.emit(ChatMessage.of(await chat.say(tx, people[name], text)), tx=tx)
         await _talk(app, tx, people)
+        for plan in PLANS:
+            await _plan(app, tx, people, plan)
 
 
 async def _talk(app: web.Application, tx: Transaction, people: dict[str, Member]) -> None:
@@ -146,3 +192,27 @@ async def _talk(app: web.Application, tx: Transaction, people: dict[str, Member]
     for name, text in answers:
         sent = await dialogs.send(tx, people[name], begun.dialog.id, text=text)
         await tell_message(app, tx, sent)
+
+
+async def _plan(
+    app: web.Application, tx: Transaction, people: dict[str, Member], plan: Plan
+) -> None:
+    now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    starts_at = now + timedelta(hours=plan.hours)
+    draft = calendar.Draft(
+        plan.title,
+        plan.description,
+        plan.location,
+        starts_at,
+        starts_at + timedelta(hours=3),
+        plan.capacity,
+        plan.visibility,
+    )
+    owner, invited = people[plan.owner], [people[name].id for name in plan.invited]
+    config = app[CONFIG]
+    most, monthly = config.participants_max, config.events_per_month
+    made = await calendar.create(tx, owner, draft, invited, most=most, monthly=monthly)
+    await tell_event(app, tx, owner, made)
+    for name in plan.come:
+        done = await calendar.answer(tx, people[name], made.event.id, "accepted", most=most)
+        await tell_answer(app, tx, people[name], done)

@@ -30,7 +30,7 @@ _TRANSPORT = "/socket.io/"
 # What a load balancer, an operator or a browser asks for before the database is there.
 _ALWAYS = re.compile(
     r"/(health|ready|metrics|ws/(status|stats|health)"
-    r"|static/.*|client/.*|socket\.io/.+|live|admin|docs|favicon\.ico)?"
+    r"|static/.*|client/.*|socket\.io/.+|live|admin|calendar|docs|favicon\.ico)?"
 )
 _LOGGED_PATH = 200
 # Whoever knows the address of a feed can read it: no piece that could be one is shown.

@@ -38,6 +38,7 @@ def add_pages(app: web.Application, *, demo: bool) -> None:
     pages = {
         "/": "index.html",
         "/admin": "admin.html",
+        "/calendar": "calendar.html",
         "/live": "live.html",
         "/docs": "docs.html",
     }

@@ -237,3 +237,45 @@ class Window:
     async def finds_prize(self, number: str) -> None:
         await self.part("prize-number").fill(number)
         await self.press("prize-find")
+
+    # --- The calendar, and the bell that every page has --------------------------------
+
+    def plan(self, event_id: int) -> Locator:
+        """The event in the list, or under the chosen day."""
+        return self.page.locator(f'[data-testid="plan"][data-event-id="{event_id}"]')
+
+    async def fills_event(self, **fields: str) -> None:
+        """Fill the open editor; `visibility` is chosen, all else typed."""
+        for name, text in fields.items():
+            field = self.part(f"event-{name}")
+            if name == "visibility":
+                await field.select_option(text)
+            else:
+                await field.fill(text)
+
+    async def invites(self, *people: Person) -> None:
+        for person in people:
+            await self.part("invite-name").fill(person.username)
+            await self.press("invite-add")
+            await expect(self.part("invite-name")).to_have_value("")
+
+    async def answers(self, status: str, expected: str | None = None) -> None:
+        """Answer the open event; `expected` is what it then says of the member."""
+        await self.press(f"answer-{status}")
+        await self.is_said(expected or status)
+
+    async def is_said(self, status: str) -> None:
+        """Wait until the open event says so of the member who looks at it."""
+        await expect(self.part("own-status")).to_have_attribute("data-status", status)
+
+    async def sees(self, person: Person, status: str) -> None:
+        """Wait until the open event says so of somebody."""
+        row = self.page.locator(f'[data-testid="participant"][data-user-id="{person.id}"]')
+        await expect(row).to_have_attribute("data-status", status)
+
+    async def rings(self, unread: int) -> None:
+        """Wait until the bell shows so many."""
+        await expect(self.part("bell")).to_have_attribute("data-unread", str(unread))
+
+    def notice(self, kind: str) -> Locator:
+        return self.page.locator(f'[data-testid="notice"][data-kind="{kind}"]')

@@ -2,31 +2,15 @@
 
 import re
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 from playwright.async_api import expect
 
 from server.config import Config
 from tests.browser.conftest import OpensWindow
+from tests.browser.ways import WAYS, Way
 from tests.club import Club, line
 from tests.conftest import make_config
-
-
-class Way(NamedTuple):
-    """How windows are connected, and whether the club has sockets at all."""
-
-    name: str
-    transport: str
-    realtime: bool = True
-
-
-WAYS = (
-    Way("websocket", "websocket"),
-    Way("polling", "polling"),
-    Way("updates", "updates"),
-    Way("realtime off", "updates", realtime=False),
-)
 
 
 @pytest.fixture(scope="module", params=WAYS, ids=lambda way: way.name)

@@ -1,12 +1,14 @@
 """Both languages, a phone, a keyboard alone: nobody is left out."""
 
 import re
+from datetime import UTC, datetime, timedelta
 
 from playwright.async_api import expect
 
 from tests.browser.conftest import OpensWindow
 from tests.browser.pages import Window
 from tests.club import PASSWORD, Club, Person, line
+from tests.events import answers, holds
 
 PHONE = {
     "viewport": {"width": 360, "height": 740},
@@ -129,6 +131,101 @@ async def test_admin_page_on_a_phone_never_reaches_beyond_its_sides(
     await phone.part("case-edit").first.click()
     await expect(phone.part("case-editor")).to_be_visible()
     await fits(phone)
+
+
+async def test_calendar_and_bell_on_a_phone_show_hostile_words_as_words_and_fit(
+    club: Club, window: OpensWindow
+) -> None:
+    owner = await club.person(has_password=False)
+    guest = await club.person(has_password=False)
+    begins = datetime.now(UTC) + timedelta(hours=1)
+    hostile = "<img src=x onerror=alert(1)><script>alert(2)</script>"
+    times = {"startsAt": begins.isoformat(), "endsAt": (begins + timedelta(hours=1)).isoformat()}
+    for title in (hostile, LONG_NAME):
+        words = {"title": title, "description": f"{hostile}\n{LONG_NAME}", "location": title}
+        made = await holds(owner, guest, capacity=1, **words, **times)
+    assert (await answers(owner, made, "accepted")).status == 200
+    assert (await answers(guest, made, "accepted")).status == 200
+
+    phone = await window("/calendar", who=guest, **PHONE)
+    await phone.press("lang")
+    await expect(phone.part("plan").or_(phone.part("of-day")).first).to_be_visible()
+    await fits(phone)
+    await phone.press("bell")
+    await expect(phone.notice("invitation")).to_have_count(2)
+    await expect(phone.part("notices")).to_contain_text(hostile)
+    await fits(phone)
+    await phone.press("notices-settings")
+    await expect(phone.part("prefer-prize")).to_be_visible()
+    await fits(phone)
+    await phone.page.keyboard.press("Escape")
+    await phone.press("view-list")
+    await expect(phone.part("plan")).to_have_count(2)
+    await expect(phone.part("plan").first).to_contain_text(hostile)
+    await fits(phone)
+    await phone.plan(made["id"]).click()
+    await expect(phone.part("event-description")).to_have_text(f"{hostile}\n{LONG_NAME}")
+    await expect(phone.part("own-status")).to_contain_text("под номером 1")
+    await fits(phone)
+    await phone.page.keyboard.press("Escape")
+    await phone.press("event-new")
+    await phone.press("event-save")
+    await expect(phone.part("event-title")).to_be_focused()
+    await fits(phone)
+    await phone.page.keyboard.press("Escape")
+    await phone.press("feed-open")
+    await expect(phone.part("feed-url")).to_have_value(re.compile("ics$"))
+    await fits(phone)
+    assert await phone.page.locator("#app img[src=x], #app script").count() == 0
+
+
+async def test_member_without_a_mouse_finds_an_event_answers_and_reads_the_bell(
+    club: Club, window: OpensWindow
+) -> None:
+    owner = await club.person(has_password=False)
+    guest = await club.person(has_password=False)
+    noon = datetime.now(UTC).replace(hour=12, minute=0) + timedelta(days=8)
+    times = {"startsAt": noon.isoformat(), "endsAt": (noon + timedelta(hours=1)).isoformat()}
+    made = await holds(owner, guest, **times)
+    at_home = await window("/calendar", who=guest, timezone_id="UTC")
+    await at_home.shows_link("online")
+    press = at_home.page.keyboard.press
+    days = at_home.page.get_by_role("grid")
+
+    await at_home.tab_to("event-new")
+    await press("Tab")
+    today = days.locator(f'[data-day="{datetime.now(UTC):%Y-%m-%d}"]')
+    await expect(today).to_be_focused()
+    # A week and a day on, over the end of the month if it must be, and the month comes along.
+    await press("ArrowDown")
+    await press("ArrowRight")
+    chosen = days.locator(f'[data-day="{noon:%Y-%m-%d}"]')
+    await expect(chosen).to_be_focused()
+    await expect(chosen).to_have_accessible_name(re.compile("1 event$"))
+    await expect(at_home.part("month-name")).to_have_text(f"{noon:%B %Y}")
+    await at_home.tab_to("plan")
+    await press("Enter")
+    await at_home.tab_to("answer-accepted")
+    await press("Enter")
+    await at_home.is_said("accepted")
+    await expect(at_home.part("answer-accepted")).to_be_focused()
+    await press("Escape")
+    await expect(at_home.plan(made["id"])).to_be_focused()
+    await expect(at_home.plan(made["id"])).to_have_attribute("data-meaning", "accepted")
+
+    await at_home.rings(1)
+    bell = at_home.page.get_by_role("button", name="Notifications: 1 unread")
+    await expect(bell).to_be_visible()
+    await press("Shift+Tab")
+    await at_home.tab_to("bell")
+    await press("Enter")
+    await expect(at_home.page.get_by_role("dialog", name="Notifications")).to_be_focused()
+    await press("Tab")
+    await press("Escape")
+    await expect(at_home.part("bell")).to_be_focused()
+    await at_home.rings(0)
+    here = at_home.page.get_by_role("navigation", name="Pages").get_by_role("link", name="Calendar")
+    await expect(here).to_have_attribute("aria-current", "page")
 
 
 async def test_player_without_a_mouse_signs_in_opens_a_case_and_takes_the_prize(

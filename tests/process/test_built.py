@@ -10,7 +10,7 @@ from tests.process.server import REPOSITORY, Server
 
 # Of every place from which something is served; an import map names the rest.
 _FILES = ("/static/hub.js", "/client/index.js", "/client/lib/client.js", "/socket.io/socket.io.js")
-_PAGES = ("/", "/admin", "/live", "/docs", "/demo/pay")
+_PAGES = ("/", "/admin", "/calendar", "/live", "/docs", "/demo/pay")
 
 
 def test_built_server_serves_its_pages_and_the_kit(tmp_path: Path) -> None:

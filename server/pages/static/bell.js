@@ -53,7 +53,7 @@ function Preferences() {
       complain(error);
     });
     target.disabled = false;
-    target.focus();
+    if (document.activeElement === document.body) target.focus();
   };
   return html`
     <div class="bell-settings" data-testid="preferences">
@@ -85,13 +85,16 @@ export function Bell({ quiet }) {
   const [settings, setSettings] = useState(false);
   const [unreadFrom, setUnreadFrom] = useState(Infinity);
   const panel = useRef(null);
+  const bell = useRef(null);
   const spoken = useSpoken(quiet);
 
   const toggled = (event) => {
     const isOpen = event.newState === "open";
     setOpen(isOpen);
-    if (isOpen) panel.current.focus();
-    else setSettings(false);
+    if (isOpen) return panel.current.focus();
+    setSettings(false);
+    // Where the focus was has gone with the list, perhaps: then the browser cannot give it back.
+    if (document.activeElement === document.body) bell.current.focus();
   };
   // A hidden tab shows nothing, so nothing is read in it.
   const [seen, setSeen] = useState(!document.hidden);
@@ -114,7 +117,7 @@ export function Bell({ quiet }) {
   const shown = unread > MOST_SHOWN ? `${MOST_SHOWN}+` : String(unread);
   const says = unread ? t("bell.unread", { count: unread, shown }) : t("bell");
   return html`
-    <button type="button" class="icon bell ${unread ? "rings" : ""}" data-testid="bell" data-unread=${unread}
+    <button type="button" ref=${bell} class="icon bell ${unread ? "rings" : ""}" data-testid="bell" data-unread=${unread}
       popovertarget="notices" aria-haspopup="dialog" title=${says} aria-label=${says}>
       <svg viewBox="0 0 24 24" aria-hidden="true"><path d="M6 17V11a6 6 0 0 1 12 0v6l1.5 2h-15zM10 21.5h4M12 3v2" /></svg>
       ${unread > 0 && html`<span key=${newest} class="badge" aria-hidden="true">${shown}</span>`}

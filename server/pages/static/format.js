@@ -5,7 +5,7 @@ import { kept } from "./store.js";
 const cache = new Map();
 
 /** Intl objects are slow to make and many lines need the same one. */
-function intl(Kind, options) {
+export function intl(Kind, options) {
   const key = `${Kind.name} ${lang()} ${JSON.stringify(options)}`;
   if (!cache.has(key)) cache.set(key, new Kind(lang(), options));
   return cache.get(key);

@@ -3,13 +3,14 @@
 // Names of cases, items and people come from the club and are shown as they are.
 import { createStore, kept } from "./store.js";
 import admin from "./words/admin.js";
+import calendar from "./words/calendar.js";
 import errors from "./words/errors.js";
 import frame from "./words/frame.js";
 import live from "./words/live.js";
 import notices from "./words/notices.js";
 import player from "./words/player.js";
 
-const WORDS = { ...frame, ...errors, ...notices, ...player, ...admin, ...live };
+const WORDS = { ...frame, ...errors, ...notices, ...calendar, ...player, ...admin, ...live };
 
 const LANGS = ["en", "ru"];
 const preferred = navigator.language?.toLowerCase().startsWith("ru") ? "ru" : "en";

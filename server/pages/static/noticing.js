@@ -43,6 +43,10 @@ export function noticeSays(notice) {
   return t(`notice.${notice.kind}`, (kind.words ?? ofEvent)(notice.data));
 }
 
-export const noticeLeads = (notice) => of(notice).href(notice.data);
+/** Where it belongs; on the page that is open already, only the part behind the #. */
+export function noticeLeads(notice) {
+  const href = of(notice).href(notice.data);
+  return href?.startsWith(`${location.pathname}#`) ? href.slice(location.pathname.length) : href;
+}
 
 export const drawingOf = (notice) => of(notice).drawing;

@@ -1,6 +1,6 @@
 // The parts that both pages are made of.
 import { h } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useId, useRef, useState } from "preact/hooks";
 import htm from "htm";
 import { link } from "./hub.js";
 import { t } from "./i18n.js";
@@ -39,22 +39,25 @@ export function Dialog({ label, kind = "", testid, locked, onClose, children }) 
 
 /**
  * A button that waits while there is no connection, and says so. `explain`: in words beside its
- * label. `queues`: it need not wait, since what it does does.
+ * label. `queues`: it need not wait, since what it does does. One that is at work is not disabled:
+ * it would lose the focus.
  */
 export function Action({ kind = "", explain, queues, disabled, type = "button", onClick, testid, title, children, ...rest }) {
   const [busy, setBusy] = useState(false);
   const waits = useStore(link).state !== "online" && !queues;
+  const isBusy = useRef(false);
   const press = async (event) => {
-    setBusy(true);
+    if (isBusy.current) return;
+    setBusy((isBusy.current = true));
     try {
       await onClick(event);
     } finally {
-      setBusy(false);
+      setBusy((isBusy.current = false));
     }
   };
   return html`
     <button type=${type} class="button ${kind} ${busy ? "busy" : ""}" data-testid=${testid}
-      disabled=${disabled || waits || busy} title=${waits ? t("wait.banner") : title}
+      disabled=${disabled || waits} aria-disabled=${busy ? "true" : undefined} title=${waits ? t("wait.banner") : title}
       onClick=${onClick && press} ...${rest}>
       <span>${children}</span>
       ${waits && explain && html`<small class="why">${t("wait.short")}</small>`}
@@ -114,6 +117,20 @@ export const Rarity = ({ of }) => html`<span class="rarity r-${of}">${t(`rarity.
 
 export function Field({ label, children, hint }) {
   return html`<label class="field"><span>${label}</span>${children}${hint && html`<small>${hint}</small>`}</label>`;
+}
+
+/**
+ * A field that says at itself what is wrong. `input` makes the input out of what that has to carry.
+ */
+export function CheckedField({ label, problem, hint, input }) {
+  const id = useId();
+  const note = problem ?? hint;
+  return html`
+    <div class="field ${problem ? "wrong" : ""}">
+      <label for=${id}>${label}</label>
+      ${input({ id, "aria-invalid": problem ? "true" : undefined, "aria-describedby": note ? `${id}-note` : undefined })}
+      ${note && html`<small id=${`${id}-note`}>${note}</small>`}
+    </div>`;
 }
 
 /** Asks before what cannot be taken back. `onYes` may be asynchronous; its error is shown here. */
