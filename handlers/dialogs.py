@@ -47,6 +47,7 @@ class DialogsQuery(PageQuery):
     """`before` is the last message of the dialog where the page before ended."""
 
     status = Choice(*DIALOG_STATUSES, load_default=None)
+    assignee = Choice("me", "none", load_default=None)
 
 
 class NewDialog(Schema):
@@ -107,9 +108,18 @@ class ReadAnswer(Schema):
     unread = Count(required=True)
 
 
-@routes.get("/api/dialogs", who=MEMBER, query=DialogsQuery, answer=DialogsAnswer)
+@routes.get(
+    "/api/dialogs",
+    who=MEMBER,
+    query=DialogsQuery,
+    answer=DialogsAnswer,
+    errors=(Forbidden,),
+)
 async def list_dialogs(request: web.Request) -> web.Response:
-    """The member's dialogs, for staff everybody's; those last written in come first."""
+    """The member's dialogs, for staff everybody's; those last written in come first.
+
+    Staff may ask for those of one `assignee`: themselves (me), or nobody (none).
+    """
     member = require_member(request)
     page = await query(request, DialogsQuery)
     async with request.app[DB].connection() as connection:
@@ -117,6 +127,7 @@ async def list_dialogs(request: web.Request) -> web.Response:
             connection,
             member,
             status=page["status"],
+            assignee=page["assignee"],
             before=page["before"],
             limit=page["limit"] + 1,
         )
@@ -152,6 +163,20 @@ async def begin_dialog(request: web.Request) -> web.Response:
         await _take_turns_of_many(app, member, begun)
         await tell_message(app, begins.tx, begun)
         return begins.answer(dialog=begun.dialog)
+
+
+@routes.get(
+    "/api/dialogs/{id}",
+    who=MEMBER,
+    answer=DialogAnswer,
+    errors=(dialogs.DialogNotFound,),
+)
+async def get_dialog(request: web.Request) -> web.Response:
+    """One dialog, as it stands in the list."""
+    member = require_member(request)
+    async with request.app[DB].connection() as connection:
+        dialog = await dialogs.one(connection, member, path_id(request))
+    return success(request, dialog=dialog)
 
 
 @routes.patch(

@@ -136,6 +136,7 @@ def _welcome(config: Config) -> None:
         "",
         "Try:",
         f"  {address}/          sign in as player1 and open a case",
+        f"  {address}/dialogs   write to the staff, or answer as staff",
         f"  {address}/calendar  answer an invitation, or invite",
         f"  {address}/admin     sign in as admin and change one",
         f"  {address}/docs      the HTTP interface",

@@ -37,6 +37,7 @@ def add_pages(app: web.Application, *, demo: bool) -> None:
         raise PagesMissing(f"Run `npm ci`: {', '.join(missing)} missing in {NODE_MODULES}.")
     pages = {
         "/": "index.html",
+        "/dialogs": "dialogs.html",
         "/admin": "admin.html",
         "/calendar": "calendar.html",
         "/live": "live.html",

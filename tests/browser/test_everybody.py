@@ -5,9 +5,11 @@ from datetime import UTC, datetime, timedelta
 
 from playwright.async_api import expect
 
+from tests.browser import talk
 from tests.browser.conftest import OpensWindow
 from tests.browser.pages import Window
 from tests.club import PASSWORD, Club, Person, line
+from tests.dialogs import begins, messages, people
 from tests.events import answers, holds
 
 PHONE = {
@@ -267,3 +269,75 @@ async def test_player_who_wants_less_motion_sees_the_prize_without_a_reel(
     prize = await at_seat.opens(at_seat.case(case["id"]))
     await expect(prize).to_have_text("Headset")
     await expect(at_seat.part("balance")).to_have_text(re.compile("90"))
+
+
+async def test_player_without_a_mouse_writes_to_the_staff_in_either_language(
+    club: Club, window: OpensWindow
+) -> None:
+    player, _, staff = await people(club)
+    at_seat = await window("/dialogs", who=player)
+    keyboard = at_seat.page.keyboard
+    await at_seat.shows_link("online")
+    await expect(at_seat.part("dialogs-none")).to_be_visible()
+
+    await at_seat.tab_to("dialog-new")
+    await keyboard.press("Enter")
+    await at_seat.tab_to("new-subject")
+    await keyboard.type("Headset")
+    await at_seat.tab_to("new-text")
+    await keyboard.type("It crackles.")
+    await at_seat.tab_to("new-send")
+    await keyboard.press("Enter")
+    await expect(talk.message(at_seat, "It crackles.")).to_be_visible()
+    await expect(at_seat.part("dialog-title")).to_be_focused()
+
+    await at_seat.tab_to("write")
+    await keyboard.type("The left")
+    await at_seat.press("lang")
+    await expect(at_seat.part("write-send")).to_have_text("Отправить")
+    await expect(at_seat.part("write")).to_have_value("The left")
+    await at_seat.part("write").focus()
+    await keyboard.press("End")
+    await keyboard.type(" one")
+    await keyboard.press("Shift+Enter")
+    await keyboard.type("only")
+    await keyboard.press("Enter")
+    await expect(at_seat.part("message").last).to_have_attribute("data-state", "sent")
+    (dialog,) = (await player.get("/api/dialogs"))["dialogs"]
+    assert [m["text"] for m in await messages(staff, dialog)] == [
+        "The left one\nonly",
+        "It crackles.",
+    ]
+    await keyboard.press("Escape")
+    await expect(at_seat.part("messages")).to_have_count(0)
+    await expect(talk.entry(at_seat)).to_be_focused()
+
+
+async def test_talking_on_a_phone_hides_nothing_and_fits(club: Club, window: OpensWindow) -> None:
+    player, _, staff = await people(club)
+    await begins(player, subject=LONG_NAME, text=LONG_NAME * 3)
+    await player.post("/api/chat", {"text": LONG_NAME})
+    await club.create_case(name="On sale")
+    phone = await window("/dialogs", who=staff, **PHONE)
+    await phone.press("lang")
+    await talk.entry(phone).first.click()
+    await expect(phone.part("write")).to_be_in_viewport(ratio=1)
+    await expect(phone.part("dialog-list")).to_be_hidden()
+    await fits(phone)
+    await phone.press("dialog-close")
+    await expect(phone.part("inbox-status")).to_be_in_viewport(ratio=1)
+    await fits(phone)
+    await phone.press("dialog-new")
+    await expect(phone.part("new-send")).to_be_visible()
+    await fits(phone)
+
+    outside = await window(**PHONE)
+    await expect(outside.case_named("On sale")).to_be_visible()
+    await expect(outside.part("chat-lines")).to_be_hidden()
+    await outside.press("chat-open")
+    await expect(talk.line(outside, LONG_NAME)).to_be_in_viewport()
+    await expect(outside.part("chat-text")).to_have_count(0)
+    await fits(outside)
+    await outside.page.keyboard.press("Escape")
+    await expect(outside.part("chat-lines")).to_be_hidden()
+    await expect(outside.part("chat-open")).to_be_focused()

@@ -37,6 +37,7 @@ def doors(dialog: Any, message: Any, member: Person) -> list[tuple[str, str, Any
     """Every way into a dialog that is not for staff alone."""
     path = f"/api/dialogs/{dialog['id']}"
     return [
+        ("GET", path, None),
         ("GET", f"{path}/messages", None),
         ("GET", f"{path}/messages?before={message['id'] + 1}&limit=1", None),
         ("POST", f"{path}/messages", {"text": "Let me in"}),
@@ -119,6 +120,38 @@ async def test_staff_see_every_dialog_and_players_their_own(club: Club) -> None:
     for person, expected in ((staff, True), (player, True), (stranger, False)):
         found = (await person.get("/api/dialogs?status=resolved"))["dialogs"]
         assert (mine["id"] in [each["id"] for each in found]) == expected
+
+
+async def test_dialog_by_its_number_is_the_entry_of_the_readers_list(club: Club) -> None:
+    player, _, staff = await people(club)
+    dialog = await begins(player, subject="Mine")
+    await writes(staff, dialog, "Known to us", internal=True)
+    for person in (player, staff):
+        found = (await person.get(f"/api/dialogs/{dialog['id']}"))["dialog"]
+        assert found == await entry(person, dialog)
+        assert found["lastMessage"]["internal"] == (person is staff)
+
+
+async def test_staff_find_what_is_theirs_and_what_is_nobodys(club: Club) -> None:
+    player, _, staff = await people(club)
+    colleague = await club.person(role="staff", has_password=False)
+    mine, theirs, free, done = [await begins(player) for _ in range(4)]
+    for person, dialog in ((staff, mine), (colleague, theirs), (staff, done)):
+        given = {"assigneeId": person.id}
+        await staff.call("PATCH", f"/api/dialogs/{dialog['id']}", given)
+    await staff.call("PATCH", f"/api/dialogs/{done['id']}", {"status": "resolved"})
+
+    async def found(query: str) -> list[int]:
+        answer = await staff.get(f"/api/dialogs?{query}")
+        ids = {each["id"] for each in (mine, theirs, free, done)}
+        return [each["id"] for each in answer["dialogs"] if each["id"] in ids]
+
+    assert await found("assignee=me") == [done["id"], mine["id"]]
+    assert await found("assignee=me&status=open") == [mine["id"]]
+    assert await found("assignee=none") == [free["id"]]
+    assert await found("assignee=none&status=resolved") == []
+    assert (await player.get("/api/dialogs?assignee=me")).status == 403
+    assert (await staff.get("/api/dialogs?assignee=7")).status == 400
 
 
 async def test_member_who_has_left_is_a_stranger(club: Club) -> None:

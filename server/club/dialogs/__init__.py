@@ -24,7 +24,7 @@ from server.club.dialogs.changes import (
     send,
     take_out,
 )
-from server.club.dialogs.reading import enter, heard, history, list_dialogs
+from server.club.dialogs.reading import enter, heard, history, list_dialogs, one
 from server.club.dialogs.views import (
     Dialog,
     DialogNotFound,
@@ -56,6 +56,7 @@ __all__ = [
     "history",
     "let_in",
     "list_dialogs",
+    "one",
     "read",
     "send",
     "take_out",

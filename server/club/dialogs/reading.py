@@ -13,6 +13,7 @@ from server.club.dialogs.views import (
     assignee_of,
     message_of,
 )
+from server.errors import Forbidden
 from server.identity import Member
 
 # Where a list begins that nobody says `before` of. A comparison that is always there lets the
@@ -79,6 +80,28 @@ _ALL = _everybodys("")
 
 _OF_STATUS = _everybodys("AND status = $3")
 
+_OF_ASSIGNEE = _everybodys("AND assignee_id = $4 AND ($3::text IS NULL OR status = $3)")
+
+_OF_NOBODY = _everybodys("AND assignee_id IS NULL AND ($3::text IS NULL OR status = $3)")
+
+_ONE_OF_OWN = _shown(
+    """
+    SELECT id, subject, status, assignee_id, updated_at, public_count - read_count AS unread,
+           last_public_message_id AS last_id
+      FROM dialog_members JOIN dialogs ON dialogs.id = dialog_id
+     WHERE dialog_id = $1 AND user_id = $2
+"""
+)
+
+_ONE_OF_ALL = _shown(
+    """
+    SELECT id, subject, status, assignee_id, updated_at,
+           message_count - staff_read AS unread, last_message_id AS last_id
+      FROM dialogs
+     WHERE id = $1
+"""
+)
+
 _MEMBERS = """
     SELECT dialog_id, users.id, username, role
       FROM dialog_members JOIN users ON users.id = user_id
@@ -101,19 +124,48 @@ _EXISTING = "SELECT id FROM dialogs WHERE id = ANY($1::bigint[])"
 
 
 async def list_dialogs(
-    connection: Any, member: Member, *, status: str | None, before: int | None, limit: int
+    connection: Any,
+    member: Member,
+    *,
+    status: str | None,
+    assignee: str | None,
+    before: int | None,
+    limit: int,
 ) -> list[Dialog]:
     """The member's dialogs, for staff everybody's; those of the last message first.
 
-    `before` is the last message of the dialog where the page before ended.
+    `assignee` is "me", "none", or None for all. `before` is the last message of the dialog where
+    the page before ended. Raises: Forbidden for a player who asks by assignee.
     """
+    if assignee is not None and not member.is_staff:
+        raise Forbidden("Only staff ask by assignee.")
     start = _FROM_THE_TOP if before is None else before
     if not member.is_staff:
         rows = await connection.fetch(_OWN, start, limit, status, member.id)
+    elif assignee == "me":
+        rows = await connection.fetch(_OF_ASSIGNEE, start, limit, status, member.id)
+    elif assignee == "none":
+        rows = await connection.fetch(_OF_NOBODY, start, limit, status)
     elif status is None:
         rows = await connection.fetch(_ALL, start, limit)
     else:
         rows = await connection.fetch(_OF_STATUS, start, limit, status)
+    return await _with_members(connection, rows)
+
+
+async def one(connection: Any, member: Member, dialog_id: int) -> Dialog:
+    """A dialog as it stands in the member's list. Raises: DialogNotFound."""
+    if member.is_staff:
+        rows = await connection.fetch(_ONE_OF_ALL, dialog_id)
+    else:
+        rows = await connection.fetch(_ONE_OF_OWN, dialog_id, member.id)
+    if not rows:
+        raise DialogNotFound()
+    (dialog,) = await _with_members(connection, rows)
+    return dialog
+
+
+async def _with_members(connection: Any, rows: Any) -> list[Dialog]:
     members: dict[int, list[Person]] = {row["page_id"]: [] for row in rows}
     for dialog_id, *person in await connection.fetch(_MEMBERS, list(members)):
         members[dialog_id].append(Person(*person))

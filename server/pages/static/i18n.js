@@ -9,8 +9,9 @@ import frame from "./words/frame.js";
 import live from "./words/live.js";
 import notices from "./words/notices.js";
 import player from "./words/player.js";
+import talk from "./words/talk.js";
 
-const WORDS = { ...frame, ...errors, ...notices, ...calendar, ...player, ...admin, ...live };
+const WORDS = { ...frame, ...errors, ...notices, ...talk, ...calendar, ...player, ...admin, ...live };
 
 const LANGS = ["en", "ru"];
 const preferred = navigator.language?.toLowerCase().startsWith("ru") ? "ru" : "en";

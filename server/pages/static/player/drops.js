@@ -2,28 +2,14 @@
 import { useEffect, useState } from "preact/hooks";
 import { ago } from "../format.js";
 import { t } from "../i18n.js";
+import { useSpoken } from "../spoken.js";
 import { html, Picture } from "../ui.js";
 
 const nameOf = (what) => what?.name ?? what ?? "";
-const SPOKEN_EVERY_MS = 8000; // a busy evening must not talk over everything else
-
-/** The newest drop for those who listen to the page, not each of a burst. */
-function useSpoken(drop) {
-  const [spoken, setSpoken] = useState("");
-  const [next, setNext] = useState(0);
-  useEffect(() => {
-    if (!drop) return;
-    const timer = setTimeout(() => {
-      setSpoken(t("drop.says", { user: nameOf(drop.user), item: nameOf(drop.item) }));
-      setNext(Date.now() + SPOKEN_EVERY_MS);
-    }, Math.max(0, next - Date.now()));
-    return () => clearTimeout(timer);
-  }, [drop?.id]);
-  return spoken;
-}
 
 export function DropStrip({ drops }) {
-  const spoken = useSpoken(drops[0]);
+  const [drop] = drops;
+  const spoken = useSpoken(drop?.id, () => t("drop.says", { user: nameOf(drop.user), item: nameOf(drop.item) }));
   // "3 min ago" grows old by itself.
   const [, redraw] = useState(0);
   useEffect(() => {

@@ -1,6 +1,7 @@
 // The player's page.
 import { render } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
+import { Chat, ChatTab } from "../chat/chat.js";
 import { client, session } from "../hub.js";
 import { language, t } from "../i18n.js";
 import { SignIn } from "../signin.js";
@@ -30,6 +31,8 @@ function Page() {
   const [caseId, setCaseId] = useState(null);
   const [toppingUp, setToppingUp] = useState(null);
   const [spinning, setSpinning] = useState(false);
+  const [chatting, setChatting] = useState(false);
+  const tab = useRef(null);
   const drops = useHeld(state.drops, spinning);
   const inventory = useHeld(state.me?.inventory, spinning);
 
@@ -37,20 +40,29 @@ function Page() {
     document.title = t("title.player");
   });
 
+  const closeChat = () => {
+    setChatting(false);
+    tab.current.querySelector("button").focus();
+  };
+
   return html`
     <${TopBar} page="club" quiet=${spinning}>
       ${user && html`<${Balance} amount=${state.me?.balance} onTopUp=${() => setToppingUp({ missing: 0 })} />`}
     <//>
     <${DropStrip} drops=${drops} />
-    ${user && html`
-      <nav class="tabs" aria-label=${t("tabs")}>
-        <a href="#cases">${t("cases")}</a><a href="#inventory">${t("inventory")}</a><a href="#history">${t("history")}</a>
-      </nav>`}
+    <nav class="tabs" aria-label=${t("tabs")} ref=${tab}>
+      <a href="#cases">${t("cases")}</a>
+      ${user && html`<a href="#inventory">${t("inventory")}</a><a href="#history">${t("history")}</a>`}
+      <${ChatTab} isOpen=${chatting} onOpen=${() => setChatting(true)} />
+    </nav>
     <${WaitBanner} />
     <main id="content" class=${user ? "floor" : "floor guest"} tabindex="-1">
       ${!user && html`<${SignIn} title=${t("sign.title")} lead=${t("sign.lead")} />`}
       <${CaseGrid} cases=${state.cases} onLook=${setCaseId} />
-      ${user && html`<${Inventory} items=${inventory} waiting=${state.waiting} />`}
+      <div class="side">
+        <${Chat} isOpen=${chatting} onClose=${closeChat} />
+        ${user && html`<${Inventory} items=${inventory} waiting=${state.waiting} />`}
+      </div>
       ${user && html`<${History} moves=${state.moves} held=${spinning} />`}
     </main>
     ${caseId !== null && html`
