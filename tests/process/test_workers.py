@@ -1,5 +1,6 @@
 """`cyberhub serve --workers N`: several processes, and one that minds them."""
 
+import asyncio
 import os
 import signal
 import socket
@@ -8,10 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import socketio
 
 from tests.club import until
 from tests.conftest import JWT_SECRET, PAYMENT_SECRET
+from tests.process.nginx import nginx
 from tests.process.server import Server, command
 from tests.process.serving import member
 
@@ -99,6 +102,72 @@ async def test_workers_serve_on_neighbouring_ports_and_end_together(
         assert [lives(pid) for pid in pids] == [False, False]
         for door in doors:
             await door.wait()
+
+
+class Ear:
+    """A client that comes back by itself, and the texts of the chat that it has heard."""
+
+    def __init__(self, transport: str) -> None:
+        self.texts: list[str] = []
+        self.workers: list[str] = []
+        self._transport = transport
+        # Its own it would leave open when it comes back.
+        self._http = aiohttp.ClientSession()
+        self.client = socketio.AsyncClient(
+            reconnection_delay=0.05, reconnection_delay_max=0.2, http_session=self._http
+        )
+        self.client.on("chat:message", lambda data: self.texts.append(data["text"]))
+        self.client.on("connect", lambda: self.workers.append(str(self.client.sid)[:2]))
+
+    async def open(self, url: str, token: str) -> None:
+        await self.client.connect(url, transports=[self._transport], auth={"token": token})
+
+    async def close(self) -> None:
+        await self.client.disconnect()
+        await self._http.close()
+
+
+async def test_clients_behind_nginx_find_their_worker_and_another_one_when_it_dies(
+    dsn: str, tmp_path: Path
+) -> None:
+    _, token = await member(dsn, "behind-nginx")
+    with crew(dsn, tmp_path / "crew", trusted_proxies="127.0.0.1/32") as workers:
+        with nginx(tmp_path / "nginx", [workers.port, workers.port + 1]) as port:
+            club = Server(workers.var_dir, port=port)
+            club.process = workers.process
+            club.ready()
+            ears = [Ear(transport) for transport in ("polling", "websocket") for _ in range(4)]
+            for ear in ears:
+                await ear.open(club.url, token)
+            assert {ear.workers[0] for ear in ears} == {"w1", "w2"}
+
+            async def all_hear(text: str) -> None:
+                # In a thread: the loop has the clients to serve.
+                said = await asyncio.to_thread(
+                    club.ask, "POST", "/api/chat", {"text": text}, token
+                )
+                assert said[0] == 201
+
+                async def heard() -> bool:
+                    return all(text in ear.texts for ear in ears)
+
+                await until(heard, f"everybody hears {text}")
+
+            await all_hear("hello")
+            os.kill(workers.pid("w1"), signal.SIGKILL)
+
+            async def back() -> bool:
+                return all(ear.client.connected for ear in ears) and all(
+                    len(ear.workers) > 1 for ear in ears if ear.workers[0] == "w1"
+                )
+
+            await until(back, "whose worker has died is at the other one, or the new one")
+            await all_hear("again")
+            assert all(len(ear.workers) == 1 for ear in ears if ear.workers[0] == "w2")
+            assert all(ear.texts.count("hello") == 1 for ear in ears)
+            for ear in ears:
+                await ear.close()
+        workers.stop()
 
 
 async def test_worker_that_dies_is_replaced_and_the_others_go_on(
