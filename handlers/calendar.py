@@ -90,6 +90,12 @@ class EventsQuery(Schema):
     limit = fields.Integer(load_default=MAX_LIMIT, validate=validate.Range(1, MAX_LIMIT))
 
 
+class ParticipantNameView(NameView):
+    """Who a participant is."""
+
+    id = Id(required=True, attribute="user_id")
+
+
 class CalendarEventView(CalendarEventFacts):
     """An event with who comes, and which of the member's own events it overlaps.
 
@@ -97,7 +103,7 @@ class CalendarEventView(CalendarEventFacts):
     """
 
     participants = fields.List(fields.Nested(ParticipantView), required=True)
-    people = fields.List(fields.Nested(NameView), required=True)
+    people = fields.List(fields.Nested(ParticipantNameView), required=True)
     overlaps = fields.List(Id(), required=True)
 
 
