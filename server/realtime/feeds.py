@@ -6,6 +6,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from aiohttp import web
 
@@ -136,10 +137,8 @@ class Feeds:
 
     def lag(self, feed: Feed) -> int | None:
         """How many events of the log it is behind this worker; None: that cannot be said."""
-        relay, reached = self._relay.position, feed.reached
-        if relay is None or reached is None or relay.epoch != reached.epoch:
-            return None
-        return max(0, relay.position - reached.position)
+        reached = feed.reached
+        return None if reached is None else reached.behind(self._relay.position)
 
     def buffered(self, feed: Feed) -> int:
         """How many bytes wait in its connection."""
@@ -292,6 +291,10 @@ class Feeds:
     def tell(self, event: Event) -> None:
         """An ephemeral event; a listener that is behind misses it. Raises: WrongPayload."""
         self._hand(event.room(), lambda: News.of_moment(event))
+
+    def tell_of(self, name: str, audience: str, data: Any) -> None:
+        """The same from another worker."""
+        self._hand(audience, lambda: News(name, data))
 
     def _hand(self, audience: str, make: Callable[[], News]) -> None:
         news = None

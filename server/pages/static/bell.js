@@ -109,9 +109,9 @@ export function Bell({ quiet }) {
     readAll();
   }, [open, seen, settings, newest]);
   useEffect(() => {
-    if (!open) return setUnreadFrom(Infinity);
+    if (!open || list === null) return setUnreadFrom(Infinity);
     // What was read before stays unmarked, what comes while it is open is new.
-    setUnreadFrom((from) => (from === Infinity ? (list?.find(({ read }) => read)?.id ?? 0) : from));
+    setUnreadFrom((from) => (from === Infinity ? (list.find(({ read }) => read)?.id ?? 0) : from));
   }, [open, list === null]);
 
   const shown = unread > MOST_SHOWN ? `${MOST_SHOWN}+` : String(unread);

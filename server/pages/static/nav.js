@@ -21,7 +21,7 @@ export function Nav({ page, user }) {
   return html`
     <nav class="site-nav" aria-label=${t("nav")}>
       ${ENTRIES.filter(({ who }) => who(user)).map((entry) => html`
-        <a key=${entry.page} href=${entry.href} data-testid=${`nav-${entry.page}`} aria-current=${entry.page === page ? "page" : undefined}>
+        <a key=${entry.page} href=${entry.href} data-testid=${`nav-${entry.page}`} title=${t(`nav.${entry.page}`)} aria-current=${entry.page === page ? "page" : undefined}>
           <svg viewBox="0 0 24 24" aria-hidden="true"><path d=${entry.drawing} /></svg>
           <span>${t(`nav.${entry.page}`)}</span>
         </a>`)}

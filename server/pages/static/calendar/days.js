@@ -55,10 +55,16 @@ export function span(event) {
   return `${at(from, DATE)}, ${at(from, HOURS)} – ${end} ${zones}`;
 }
 
-// When an event is, seen from a day on which it is: what lies on days before and after is left open.
+// When an event is, seen from a day on which it is: what lies on days before and after is left
+// open, but for the end of an evening that is after midnight.
 export const startOn = (event, day) => (new Date(event.startsAt) >= day ? at(new Date(event.startsAt), HOURS) : "…");
 
-export const endOn = (event, day) => (new Date(event.endsAt) <= plusDays(day, 1) ? at(new Date(event.endsAt), HOURS) : "…");
+
+export function endOn(event, day) {
+  const [from, to] = [new Date(event.startsAt), new Date(event.endsAt)];
+  const isEvening = from >= day && to - from < DAY_MS;
+  return isEvening || to <= plusDays(day, 1) ? at(to, HOURS) : "…";
+}
 
 /** "2 hr 30 min": time that passes, whatever the clocks do meanwhile. */
 export function lasting(ms) {

@@ -4,7 +4,7 @@ import { client, session } from "../hub.js";
 import { t } from "../i18n.js";
 import { useStore } from "../store.js";
 import { Action, Confirm, Dialog, ErrorNote, html, toast } from "../ui.js";
-import { span } from "./days.js";
+import { dayName, dayOf, endOn, keyOf, span, startOn } from "./days.js";
 import { InviteField } from "./invite.js";
 import { answer, cancel, invite, isOver, loadOne, mayChange, ownPart, plans, seated, waiting } from "./plans.js";
 
@@ -23,8 +23,13 @@ function Seats({ event }) {
 }
 
 /** The own events at the same time; those that are not known yet are asked for. */
-function Overlaps({ ids, onOpen }) {
+function Overlaps({ ids, day, onOpen }) {
   const { events } = useStore(plans);
+  const when = (event) => {
+    const begins = dayOf(new Date(event.startsAt));
+    const hours = `${startOn(event, begins)} – ${endOn(event, begins)}`;
+    return keyOf(begins) === keyOf(day) ? hours : `${dayName(begins)}, ${hours}`;
+  };
   const missing = ids.filter((id) => !events[id]).join();
   useEffect(() => {
     for (const id of missing.split(",").filter(Boolean)) loadOne(Number(id)).catch(() => {});
@@ -32,7 +37,7 @@ function Overlaps({ ids, onOpen }) {
   return html`
     <ul class="overlaps" data-testid="overlaps">
       ${ids.map((id) => events[id] && html`
-        <li key=${id}><button type="button" class="linkish" onClick=${() => onOpen(id)}>${events[id].title}</button> <span class="quiet">${span(events[id])}</span></li>`)}
+        <li key=${id}><button type="button" class="linkish" onClick=${() => onOpen(id)}>${events[id].title}</button> <span class="quiet">${when(events[id])}</span></li>`)}
     </ul>`;
 }
 
@@ -66,7 +71,7 @@ function People({ event, user }) {
   const names = new Map(event.people.map(({ id, username }) => [id, username]));
   const rank = ({ status, waitlisted }) => ORDER.indexOf(status) + (waitlisted ? 0.5 : 0);
   return html`
-    <ul class="people" data-testid="people">
+    <ul class="people" data-testid="people" tabindex="0" aria-labelledby="people-title">
       ${[...event.participants].sort((a, b) => rank(a) - rank(b)).map(({ userId, status, waitlisted }) => html`
         <li key=${userId} data-testid="participant" data-user-id=${userId} data-status=${waitlisted ? "waiting" : status}>
           <b>${names.get(userId) ?? t("event.member", { id: userId })}</b>
@@ -93,7 +98,7 @@ function Facts({ event, onOpen }) {
       ${event.location && html`<dt>${t("event.where")}</dt><dd data-testid="event-where">${event.location}</dd>`}
       <dt>${t("event.host")}</dt><dd>${event.owner.username} <span class="quiet">· ${t(`event.${event.visibility}`)}</span></dd>
       <dt>${t("event.seats")}</dt><dd data-testid="event-seats"><${Seats} event=${event} /></dd>
-      ${event.overlaps.length > 0 && html`<dt class="warns">${t("event.overlaps")}</dt><dd><${Overlaps} ids=${event.overlaps} onOpen=${onOpen} /></dd>`}
+      ${event.overlaps.length > 0 && html`<dt class="warns">${t("event.overlaps")}</dt><dd><${Overlaps} ids=${event.overlaps} day=${dayOf(new Date(event.startsAt))} onOpen=${onOpen} /></dd>`}
     </dl>`;
 }
 

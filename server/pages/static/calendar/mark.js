@@ -4,14 +4,14 @@ import { t } from "../i18n.js";
 import { useStore } from "../store.js";
 import { html } from "../ui.js";
 import { endOn, startOn } from "./days.js";
-import { meaning, seated } from "./plans.js";
+import { isOver, meaning, seated } from "./plans.js";
 
 export function EventLine({ event, day, onOpen }) {
   const { user } = useStore(session);
   const means = meaning(event, user);
   return html`
     <li>
-      <button type="button" class="plan m-${means}" data-testid="plan" data-event-id=${event.id} data-meaning=${means} onClick=${() => onOpen(event.id)}>
+      <button type="button" class="plan m-${means} ${isOver(event) ? "is-over" : ""}" data-testid="plan" data-event-id=${event.id} data-meaning=${means} onClick=${() => onOpen(event.id)}>
         <span class="plan-hours">${startOn(event, day)} <small>– ${endOn(event, day)}</small></span>
         <span class="plan-words">
           <b>${event.title}</b>

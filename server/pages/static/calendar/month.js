@@ -1,10 +1,10 @@
 // A month as a grid of days, and what is on the chosen one.
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { session } from "../hub.js";
 import { t } from "../i18n.js";
 import { useStore } from "../store.js";
 import { html } from "../ui.js";
-import { byStart, meaning } from "./plans.js";
+import { byStart, isOver, meaning } from "./plans.js";
 import { dayName, dayOf, inWeek, isOn, keyOf, monthName, plusDays, plusMonths, startOn, weekdayName, weeksOf } from "./days.js";
 import { EventLine } from "./mark.js";
 
@@ -37,7 +37,7 @@ function Day({ day, month, chosen, isToday, events, onChoose, onOpen }) {
         aria-label=${says} aria-current=${isToday ? "date" : undefined} onClick=${press}>
         <b>${day.getDate()}</b>
         ${events.slice(0, CHIPS).map((event) => html`
-          <span key=${event.id} class="chip m-${meaning(event, user)}" data-event-id=${event.id} title=${event.title}>
+          <span key=${event.id} class="chip m-${meaning(event, user)} ${isOver(event) ? "is-over" : ""}" data-event-id=${event.id} title=${event.title}>
             <i>${startOn(event, day)}</i> ${event.title}
           </span>`)}
         ${events.length > CHIPS && html`<small>${t("calendar.more", { count: events.length - CHIPS })}</small>`}
@@ -53,7 +53,8 @@ export function Month({ month, chosen, events, onChoose, onOpen, children }) {
   const sorted = [...events].sort(byStart);
   const on = (day) => sorted.filter((event) => isOn(event, day));
 
-  useEffect(() => {
+  // At once: a key that is pressed before the next frame must not find the focus behind.
+  useLayoutEffect(() => {
     if (!byKey.current) return;
     byKey.current = false;
     grid.current.querySelector(`[data-day="${keyOf(chosen)}"]`)?.focus();

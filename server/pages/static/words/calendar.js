@@ -124,7 +124,7 @@ export default {
   "invite.done": ["{name} is invited.", "{name}: приглашение отправлено."],
 
   // The feed
-  "feed": ["Subscribe", "Подписаться"],
+  "feed": ["Subscribe", "Подписка"],
   "feed.title": ["Your events in your own calendar", "Ваши события в вашем календаре"],
   "feed.lead": [
     "Calendar programs read your events under this address and keep up with changes. Whoever knows it can read them: keep it to yourself.",
