@@ -72,14 +72,16 @@ async def connections(request: web.Request) -> web.Response:
 
 
 def _socket(app: web.Application, socket: Socket) -> dict[str, Any]:
-    # What the relay has delivered was given to every socket's connection.
-    position = app[RELAY].position
+    # What the relay has delivered was given to every socket's connection, but for those that are
+    # still being told what they missed.
+    here = app[RELAY].position
+    position = here if socket.missing is None else socket.missing.at
     return _connection(app, socket.who, socket.address) | {
         "id": socket.sid,
         "transport": app[SOCKETS].transport(socket),
         "since": socket.since,
         "position": position and str(position),
-        "lag": 0 if position else None,
+        "lag": None if position is None else position.behind(here),
         "buffered_bytes": app[SIO].buffered(socket.sid),
     }
 

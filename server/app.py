@@ -18,14 +18,14 @@ import handlers.chat
 import handlers.connection
 import handlers.dialogs
 import handlers.drops
+import handlers.event_stream
 import handlers.inventory
 import handlers.me
 import handlers.members
 import handlers.notifications
 import handlers.payments
+import handlers.plain_sockets
 import handlers.reactor
-import handlers.sockets
-import handlers.stream
 import handlers.system
 import handlers.updates
 from events import ServerDraining
@@ -78,7 +78,7 @@ DOORS: tuple[Routes, ...] = (
     handlers.calendar_feed.routes,
     handlers.drops.routes,
     handlers.updates.routes,
-    handlers.stream.routes,
+    handlers.event_stream.routes,
     handlers.reactor.routes,
     handlers.admin.routes,
     handlers.system.routes,
@@ -88,7 +88,10 @@ COMMANDS: tuple[Commands, ...] = (
     handlers.dialogs.commands,
     handlers.chat.commands,
 )
-REALTIME_DOORS: tuple[Routes, ...] = (handlers.sockets.routes, handlers.reactor.socket_routes)
+REALTIME_DOORS: tuple[Routes, ...] = (
+    handlers.plain_sockets.routes,
+    handlers.reactor.socket_routes,
+)
 
 _HOUSEKEEPING_S = 600.0
 

@@ -23,6 +23,12 @@ class Cursor:
     epoch: str
     position: int
 
+    def behind(self, other: "Cursor | None") -> int | None:
+        """How many events of the log lie between; None if that cannot be said."""
+        if other is None or other.epoch != self.epoch:
+            return None
+        return max(0, other.position - self.position)
+
     def __str__(self) -> str:
         return f"{self.epoch}.{self.position}"
 

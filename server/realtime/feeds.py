@@ -136,10 +136,8 @@ class Feeds:
 
     def lag(self, feed: Feed) -> int | None:
         """How many events of the log it is behind this worker; None: that cannot be said."""
-        relay, reached = self._relay.position, feed.reached
-        if relay is None or reached is None or relay.epoch != reached.epoch:
-            return None
-        return max(0, relay.position - reached.position)
+        reached = feed.reached
+        return None if reached is None else reached.behind(self._relay.position)
 
     def buffered(self, feed: Feed) -> int:
         """How many bytes wait in its connection."""

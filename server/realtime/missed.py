@@ -86,6 +86,11 @@ class Missing:
         self.has_gap = False
 
     @property
+    def at(self) -> Cursor | None:
+        """Up to where it has been read."""
+        return self._at
+
+    @property
     def settled(self) -> Cursor:
         """Where live delivery begins; known after `settle`."""
         assert self._end is not None

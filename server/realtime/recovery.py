@@ -250,6 +250,7 @@ class Returning:
             until={},
             still_theirs=lambda: socket.who is who,
         )
+        socket.missing = self._missing
         self._is_marked = ticket.pid is None
         self._is_settled = False
         self._told_resync = not ticket.names_place
@@ -296,6 +297,7 @@ class Returning:
 
     def end(self) -> str | None:
         ticket, here = self._ticket, self._missing.settled
+        self._socket.missing = None
         if self._missing.has_gap:
             ticket.outcome, ticket.pid = "too_old", None
         if self._is_whole and self._start is not None:

@@ -52,6 +52,8 @@ class Socket:
     has_left: bool = False
     #: The position from which on it was told all of an audience; none before it was let in.
     told: dict[str, int] = field(default_factory=dict, repr=False)
+    #: What it is being told late.
+    missing: "Missing | None" = field(default=None, repr=False)
     #: One identity at a time.
     turn: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
 
@@ -199,10 +201,13 @@ class Sockets:
             raise DatabaseUnavailable() from error
 
     async def _replay(self, socket: Socket, who: SignedIn[Listener], missing: "Missing") -> None:
+        socket.missing = missing
         try:
             await self._sio.replay(socket.sid, missing, lambda: self._enter(socket, who))
         except RecoveryUnavailable as error:
             raise DatabaseUnavailable() from error
+        finally:
+            socket.missing = None
 
     async def _end_pid(self, socket: Socket) -> None:
         """What the socket was given when it came was given to somebody else.

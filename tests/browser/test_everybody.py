@@ -282,6 +282,10 @@ async def test_player_without_a_mouse_writes_to_the_staff_in_either_language(
 
     await at_seat.tab_to("dialog-new")
     await keyboard.press("Enter")
+    await expect(at_seat.part("new-subject")).to_be_focused()
+    await keyboard.press("Escape")
+    await expect(at_seat.part("dialog-new")).to_be_focused()
+    await keyboard.press("Enter")
     await at_seat.tab_to("new-subject")
     await keyboard.type("Headset")
     await at_seat.tab_to("new-text")

@@ -46,12 +46,22 @@ class RawPage:
         self, club: Club, transport: str = "websocket", query: str = "", **headers: str
     ) -> None:
         """Connect, and wait until it is in. Events that came before are at the end of `heard`."""
+        await self.begin(club, transport, query, **headers)
+        await self.enter()
+
+    async def begin(
+        self, club: Club, transport: str = "websocket", query: str = "", **headers: str
+    ) -> None:
+        """Connect, and take nothing yet."""
         self._client = await session(club, transport, query, **headers)
         self._is_in = False
         said: dict[str, Any] = dict(self.auth)
         if self.pid is not None:
             said = {"pid": self.pid} | ({"offset": self.offset} if self.offset else {}) | said
         await self._client.send("40" + json.dumps(said))
+
+    async def enter(self) -> None:
+        """Take what comes until it is in."""
         while not self._is_in:
             await self.step()
 

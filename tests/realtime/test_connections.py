@@ -1,5 +1,7 @@
 """`GET /api/admin/connections`: who is there at every door, and how each of them fares."""
 
+import asyncio
+import json
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ from server.realtime.feeds import EXPIRED
 from tests.club import Club, Person, until
 from tests.conftest import make_config
 from tests.happenings import here, tell_all
+from tests.realtime.raw_page import RawPage
 from tests.streams import EventStream, PlainSocket
 
 
@@ -18,14 +21,15 @@ def config(dsn: str, tmp_path_factory: pytest.TempPathFactory) -> Config:
     return make_config(dsn, tmp_path_factory.mktemp("var"), stream_queue=5)
 
 
-async def of(club: Club, person: Person) -> dict[str, Any]:
-    """The connections of a person, by transport."""
+async def of(club: Club, person: Person | None) -> dict[str, Any]:
+    """The connections of a person, or of guests, by transport."""
     staff = await club.admin()
     found = (await staff.get("/api/admin/connections"))["connections"]
-    return {each["transport"]: each for each in found if each["userId"] == person.id}
+    who = person and person.id
+    return {each["transport"]: each for each in found if each["userId"] == who}
 
 
-async def shows(club: Club, person: Person, transport: str, what: Any) -> Any:
+async def shows(club: Club, person: Person | None, transport: str, what: Any) -> Any:
     """Wait until the person's connection is shown so."""
 
     async def shown() -> Any:
@@ -58,17 +62,60 @@ async def test_member_is_shown_at_every_door_with_position_and_lag(club: Club) -
     await player.leave()
 
 
+async def tell_much(club: Club, person: Person) -> None:
+    """More than a connection takes that nobody reads from."""
+    async with club.app[DB].transaction() as tx:
+        await tx.execute(
+            "INSERT INTO event_log (audience, name, payload)"
+            " SELECT $1, 'long', json_build_object('text', repeat('x', 50000))"
+            " FROM generate_series(1, 500)",
+            f"user:{person.id}",
+        )
+    await tell_all(club)
+
+
+async def test_socket_that_is_told_what_it_missed_is_shown_as_far_behind_as_it_is(
+    club: Club, transport: str
+) -> None:
+    player = await club.person(has_password=False)
+    page = RawPage(token=player.token, after=await here(club))
+    await tell_much(club, player)
+    await club.settled()
+    begun = asyncio.create_task(page.begin(club, transport))
+
+    behind = await shows(club, player, transport, lambda each: each["lag"] > 0)
+    assert behind["position"] != await here(club)
+
+    await begun
+    await page.enter()
+    await shows(club, player, transport, lambda each: each["lag"] == 0)
+    assert len(page.heard) == 501
+    await page.go()
+
+
+async def test_socket_that_says_where_it_is_is_shown_as_far_behind_as_it_is(club: Club) -> None:
+    player = await club.person(has_password=False)
+    start = await here(club)
+    await tell_much(club, player)
+    await club.settled()
+    page = RawPage()
+    await page.come(club)
+    me = {"userId": player.id, "token": player.token, "after": start}
+    await page.say("421" + json.dumps(["user:identify", me]))
+
+    await shows(club, None, "websocket", lambda each: each["lag"] > 0)
+
+    while not page.acks:
+        await page.step()
+    await shows(club, player, "websocket", lambda each: each["lag"] == 0)
+    assert len(page.heard) == 501
+    await page.go()
+
+
 async def test_client_that_does_not_read_is_shown_with_what_waits_for_it(club: Club) -> None:
     player = await club.person(has_password=False)
     async with EventStream.open(club, token=player.token) as stream:
-        async with club.app[DB].transaction() as tx:
-            await tx.execute(
-                "INSERT INTO event_log (audience, name, payload)"
-                " SELECT $1, 'long', json_build_object('text', repeat('x', 50000))"
-                " FROM generate_series(1, 500)",
-                f"user:{player.id}",
-            )
-        await tell_all(club)
+        await tell_much(club, player)
 
         behind = await shows(club, player, "event-stream", lambda each: each["bufferedBytes"] > 0)
         assert behind["lag"] > 0

@@ -16,3 +16,13 @@ client.on("state", link.set);
 /** Who is signed in: {token, user, ended}. */
 export const session = createStore(client.session);
 client.on("session", session.set);
+
+/** Called with the member, or null, whenever somebody else is signed in than before. */
+export function onMember(listener) {
+  let known = session.get().user?.id;
+  session.subscribe(({ user }) => {
+    if (user?.id === known) return;
+    known = user?.id;
+    listener(user);
+  });
+}

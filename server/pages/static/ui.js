@@ -15,11 +15,13 @@ export function Dialog({ label, kind = "", testid, locked, onClose, children }) 
   const leaving = useRef(false);
   useEffect(() => {
     const dialog = element.current;
+    const before = document.activeElement;
     dialog.showModal();
     return () => {
-      // Closing, rather than vanishing, gives the focus back to where it was.
       leaving.current = true;
       dialog.close();
+      // The browser gives the focus back only for a dialog that is still in the page.
+      if (document.activeElement === document.body && before.isConnected) before.focus({ preventScroll: true });
     };
   }, []);
   const close = () => leaving.current || locked || onClose();

@@ -1,5 +1,6 @@
 // Where a message is written. What was begun stays while one looks at other dialogs.
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
+import { onMember } from "../hub.js";
 import { t } from "../i18n.js";
 import { isStaff } from "../people.js";
 import { html } from "../ui.js";
@@ -12,6 +13,7 @@ const MOST_LETTERS = 16_000; // the server may allow less, and says so
 const touches = matchMedia("(pointer: coarse)");
 
 const drafts = new Map();
+onMember(() => drafts.clear());
 
 export function useDraft(dialogId) {
   const [draft, setDraft] = useState(() => drafts.get(dialogId) ?? "");

@@ -125,7 +125,9 @@ export function Conversation({ id, dialog, user, onClose }) {
   };
   const back = html`<button type="button" class="button slim" onClick=${onClose}>${t("dialogs.back")}</button>`;
   let inside;
-  if (id === null) inside = html`<p class="quiet thread-empty">${t("dialogs.pick")}</p>`;
+  if (id === null)
+    inside = html`
+      <div class="thread-empty"><svg viewBox="0 0 24 24" aria-hidden="true"><path d="M4 5h16v11H12l-5 4v-4H4zM8 9h8M8 12.5h5" /></svg><p class="quiet">${t("dialogs.pick")}</p></div>`;
   else if (state === "missing" || (state === "ready" && !dialog))
     inside = html`<div class="thread-empty" data-testid="dialog-missing"><p>${t("dialogs.missing")}</p>${back}</div>`;
   else if (state === "failed")

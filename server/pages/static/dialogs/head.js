@@ -5,6 +5,7 @@ import { t } from "../i18n.js";
 import { isStaff } from "../people.js";
 import { Action, complain, Confirm, html } from "../ui.js";
 import { forget } from "./list.js";
+import { go } from "./place.js";
 import { titleOf } from "./words.js";
 
 const STATUSES = ["open", "pending", "resolved"];
@@ -34,10 +35,10 @@ function Leave({ dialog, user }) {
   const leave = async () => {
     await client.delete(`/api/dialogs/${dialog.id}/members/${user.id}`);
     forget(dialog.id);
-    location.hash = "";
+    go(null);
   };
   return html`
-    <${Action} kind="slim" testid="dialog-leave" onClick=${() => setAsking(true)}>${t("dialog.leave")}<//>
+    <button type="button" class="button slim" data-testid="dialog-leave" onClick=${() => setAsking(true)}>${t("dialog.leave")}</button>
     ${asking && html`
       <${Confirm} title=${t("dialog.leave.title")} text=${t("dialog.leave.ask")} yes=${t("dialog.leave")} kind="danger"
         testid="dialog-leave-confirm" onYes=${leave} onClose=${() => setAsking(false)} />`}`;

@@ -83,7 +83,7 @@ export function Inbox({ user, openId, onNew }) {
     <section class="inbox" aria-labelledby="inbox-title">
       <header>
         <h1 id="inbox-title">${t(staff ? "dialogs.inbox" : "dialogs")}</h1>
-        <${Action} kind="primary slim" testid="dialog-new" onClick=${onNew}>${t("dialogs.new")}<//>
+        <button type="button" class="button primary slim" data-testid="dialog-new" onClick=${onNew}><span>${t("dialogs.new")}</span></button>
       </header>
       ${staff && html`<${Filters} state=${state} />`}
       <div class="inbox-list">

@@ -1,5 +1,5 @@
 // The dialogs that the page knows, kept as they are by what is told of them.
-import { client, session } from "../hub.js";
+import { client, onMember, session } from "../hub.js";
 import { isStaff } from "../people.js";
 import { coalesced, createStore } from "../store.js";
 
@@ -146,10 +146,7 @@ export const unreadDialogs = ({ known }) => Object.values(known).filter(({ unrea
 
 // --- Who is signed in, and memory for when there is no connection -----------------------
 
-let userId = me()?.id;
-session.subscribe(({ user }) => {
-  if (user?.id === userId) return;
-  userId = user?.id;
+onMember(() => {
   fresh = true;
   list.set(EMPTY);
 });

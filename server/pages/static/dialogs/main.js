@@ -1,32 +1,21 @@
 // The page of dialogs: a member's own, or the staff's inbox.
 import { render } from "preact";
-import { useEffect, useState } from "preact/hooks";
+import { useEffect } from "preact/hooks";
 import { client, session } from "../hub.js";
 import { language, t } from "../i18n.js";
 import { plain } from "../people.js";
 import { SignIn } from "../signin.js";
 import { useSpoken } from "../spoken.js";
-import { createStore, kept, useStore } from "../store.js";
+import { createStore, useStore } from "../store.js";
 import { TopBar, WaitBanner } from "../topbar.js";
 import { html, Toasts } from "../ui.js";
 import { Conversation } from "./conversation.js";
 import { Inbox } from "./inbox.js";
 import { list, unreadDialogs } from "./list.js";
 import { NewDialog } from "./new.js";
-import { open, thread } from "./thread.js";
+import { go, place } from "./place.js";
+import { thread } from "./thread.js";
 import { titleOf } from "./words.js";
-
-// A dialog's address is #17; #new begins one. Other places in the page close nothing.
-const place = createStore({ id: null, isNew: false });
-function follow() {
-  const { hash } = location;
-  if (/^#[1-9]\d{0,15}$/.test(hash)) place.set({ id: Number(hash.slice(1)), isNew: false });
-  else if (hash === "#new") place.set({ isNew: true });
-  else if (hash === "") place.set({ id: null, isNew: false });
-  open(place.get().id);
-}
-addEventListener("hashchange", follow);
-follow();
 
 /** The last message of somebody else's, for those who listen to the page. */
 const heard = createStore({ message: null });
@@ -44,19 +33,16 @@ function Told({ user }) {
 }
 
 function Desk({ user }) {
-  const { id, isNew } = useStore(place);
+  const { id, isNew, to } = useStore(place);
   const { known } = useStore(list);
-  // Who was to be written to, from another page; asked for once.
-  const [to] = useState(() => kept.read("writeTo"));
-  useEffect(() => kept.write("writeTo", null), []);
   const leave = () => {
-    location.hash = "";
+    go(null);
     document.getElementById(`dialog-${id}`)?.focus();
   };
   return html`
-    <${Inbox} user=${user} openId=${id} onNew=${() => (location.hash = "new")} />
+    <${Inbox} user=${user} openId=${id} onNew=${() => go("new")} />
     <${Conversation} id=${id} dialog=${known[id]} user=${user} onClose=${leave} />
-    ${isNew && html`<${NewDialog} user=${user} to=${to} onClose=${() => (location.hash = id === null ? "" : id)} />`}
+    ${isNew && html`<${NewDialog} user=${user} to=${to} onClose=${() => go(id)} />`}
     <${Told} user=${user} />`;
 }
 

@@ -4,8 +4,9 @@ import { client } from "../hub.js";
 import { t } from "../i18n.js";
 import { isStaff } from "../people.js";
 import { Action, Dialog, ErrorNote, Field, html } from "../ui.js";
+import { go } from "./place.js";
 
-function People({ people, staff, onChange }) {
+function People({ people, staff, autofocus, onChange }) {
   const [name, setName] = useState("");
   const [error, setError] = useState(null);
   const add = async () => {
@@ -36,7 +37,7 @@ function People({ people, staff, onChange }) {
       </p>
       <div class="lookup">
         <${Field} label=${t(staff ? "new.to.staff" : "new.to.name")}>
-          <input data-testid="new-name" autocomplete="off" autocapitalize="none" spellcheck=${false} maxlength="64" value=${name}
+          <input data-testid="new-name" autofocus=${autofocus} autocomplete="off" autocapitalize="none" spellcheck=${false} maxlength="64" value=${name}
             onInput=${(event) => setName(event.target.value)} onKeyDown=${press} />
         <//>
         <${Action} testid="new-add" onClick=${add}>${t("new.to.add")}<//>
@@ -58,7 +59,7 @@ export function NewDialog({ user, to, onClose }) {
     try {
       const body = { subject: subject.trim(), text: text.trim(), memberIds: people.map(({ id }) => id) };
       const { dialog } = await client.money("/api/dialogs", body);
-      location.hash = dialog.id;
+      go(dialog.id);
     } catch (problem) {
       setError(problem);
     }
@@ -67,9 +68,9 @@ export function NewDialog({ user, to, onClose }) {
     <${Dialog} label=${t("dialogs.new")} kind="small" testid="new-dialog" onClose=${onClose}>
       <h2>${t("dialogs.new")}</h2>
       <form onSubmit=${(event) => event.preventDefault()}>
-        <${People} people=${people} staff=${staff} onChange=${setPeople} />
+        <${People} people=${people} staff=${staff} autofocus=${staff && !to} onChange=${setPeople} />
         <${Field} label=${t("new.subject")} hint=${t("new.subject.hint")}>
-          <input data-testid="new-subject" maxlength="200" dir="auto" value=${subject} onInput=${(event) => setSubject(event.target.value)} />
+          <input data-testid="new-subject" autofocus=${!staff || Boolean(to)} maxlength="200" dir="auto" value=${subject} onInput=${(event) => setSubject(event.target.value)} />
         <//>
         <${Field} label=${t("new.text")}>
           <textarea data-testid="new-text" rows="5" maxlength="16000" dir="auto" value=${text} onInput=${(event) => setText(event.target.value)} />

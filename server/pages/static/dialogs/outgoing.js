@@ -1,6 +1,6 @@
 // Messages on their way: shown at once, sent in the order they were written, kept while there is
 // no connection. Their `localId` makes it safe to send one again: the club writes it once.
-import { client, session } from "../hub.js";
+import { client, onMember, session } from "../hub.js";
 import { createStore } from "../store.js";
 import { arrived } from "./thread.js";
 
@@ -86,10 +86,7 @@ client.on("new_message", ({ localId, sender }) => {
   if (localId !== null && sender.id === session.get().user?.id) drop(localId);
 });
 
-let userId = session.get().user?.id;
-session.subscribe(({ user }) => {
-  if (user?.id === userId) return;
-  userId = user?.id;
+onMember(() => {
   outgoing.set({ messages: [] });
   recall();
 });

@@ -1,5 +1,5 @@
 // The messages of the dialog that is open.
-import { client, session } from "../hub.js";
+import { client, onMember, session } from "../hub.js";
 import { coalesced, createStore } from "../store.js";
 import { find, list } from "./list.js";
 
@@ -104,10 +104,7 @@ export async function seen(dialogId, messageId) {
 
 client.on("resync", () => load({ again: true }));
 
-let userId = session.get().user?.id;
-session.subscribe(({ user }) => {
-  if (user?.id === userId) return;
-  userId = user?.id;
+onMember(() => {
   asked.clear();
   const { id } = thread.get();
   thread.set({ ...CLOSED, id });
