@@ -7,12 +7,12 @@ from pathlib import Path
 
 import uvloop
 
-from bench import delivery, openings, returning
+from bench import delivery, openings, people, returning
 from bench.engine import run as engine
 from bench.engine.children import PEERS, BenchError
 
 _REPORT = Path(__file__).parent.parent / "docs" / "benchmarks.md"
-_PARTS = ("engine", "club", "delivery", "returning")
+_PARTS = ("engine", "club", "delivery", "returning", "people")
 
 
 def _write(part: str, text: str) -> None:
@@ -21,7 +21,7 @@ def _write(part: str, text: str) -> None:
     parts = dict(found) | {part: text + "\n"}
     _REPORT.write_text(
         "# Benchmarks\n\nMade by `make bench`; `python -m bench engine` (or `club`, `delivery`, "
-        "`returning`) renews one part.\n\n"
+        "`returning`, `people`) renews one part.\n\n"
         + "".join(f"<!-- {name} -->\n{parts[name]}" for name in _PARTS if name in parts).rstrip()
         + "\n"
     )
@@ -57,6 +57,7 @@ def main() -> None:
         ("club", lambda: openings.measure(**spent)),
         ("delivery", lambda: delivery.measure(**spent)),
         ("returning", returning.measure),
+        ("people", people.measure),
     ):
         if arguments.part in (None, part):
             try:

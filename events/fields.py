@@ -66,6 +66,15 @@ class Schema(BaseSchema):
         # computed or filled in.
         if many:
             return [self._serialize(each) for each in obj]
+        if type(obj) is not dict:
+            try:
+                return {
+                    key: write(getattr(obj, attribute), name, obj)
+                    for name, attribute, key, write in self._written
+                }
+            except AttributeError:
+                # Something is missing, and may be left out or not.
+                pass
         read = self.get_attribute
         return {
             key: write(value, name, obj)
@@ -77,13 +86,27 @@ class Schema(BaseSchema):
     def _written(self) -> list[tuple[str, str, str, Any]]:
         """Each field's name, where it is read, what it is called on the wire, how it is written."""
         return [
-            (name, field.attribute or name, field.data_key or name, field._serialize)
+            (name, field.attribute or name, field.data_key or name, _writer_of(field))
             for name, field in self.dump_fields.items()
         ]
 
     def on_bind_field(self, field_name: str, field_obj: fields.Field) -> None:
         if field_obj.data_key is None:
             field_obj.data_key = camel_case(field_name)
+
+
+def _writer_of(field: fields.Field) -> Any:
+    """How a field is written: what other schemas write, and lists of that, by these at once."""
+    many = type(field) is fields.List
+    inner = field.inner if type(field) is fields.List else field
+    if type(inner) is not fields.Nested or inner.many or not isinstance(inner.schema, Schema):
+        return field._serialize
+    write = inner.schema._serialize
+
+    def written(value: Any, attr: str | None, obj: Any) -> Any:
+        return None if value is None else write(value, many=many)
+
+    return written
 
 
 _instances: dict[type[BaseSchema], BaseSchema] = {}
@@ -250,7 +273,8 @@ class Text(fields.String):
     def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
         if value is None and self.allow_none:
             return None
-        if type(value) is not str or self._forbidden.search(value):
+        # Nothing that is forbidden is printable, and that is quicker to see.
+        if type(value) is not str or not value.isprintable() and self._forbidden.search(value):
             raise ValidationError(f"{attr}: {value!r} is not text.")
         for check in self.validators:
             check(value)
@@ -271,6 +295,12 @@ class Choice(Text):
     def __init__(self, *choices: str, **kwargs: Any) -> None:
         super().__init__(max=64, **kwargs)
         self.validators.append(validate.OneOf(choices))
+        self._choices = frozenset(choices)
+
+    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
+        if type(value) is str and value in self._choices:
+            return value
+        return super()._serialize(value, attr, obj, **kwargs)
 
 
 class Name(Text):

@@ -79,7 +79,7 @@ async def say(request: web.Request) -> web.Response:
     """Write in the chat."""
     member = require_member(request)
     body = await read(request, ChatBody)
-    request.app[LIMITS].chat.take(member.id)
+    await request.app[LIMITS].chat.take(member.id)
     async with keyed_transaction(request) as said:
         return said.answer(message=await _say(request.app, said.tx, member, body["text"]))
 
@@ -90,7 +90,7 @@ async def say_by_socket(
 ) -> dict[str, Any]:
     """Write in the chat."""
     member = await member_of(app, socket)
-    app[LIMITS].chat.take(member.id)
+    await app[LIMITS].chat.take(member.id)
     async with app[DB].transaction() as tx:
         return {"message": await _say(app, tx, member, body["text"])}
 

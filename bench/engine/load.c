@@ -115,7 +115,7 @@ static struct {
 static char failure[200];
 
 /* 16 steps for each power of two: an error below 6 %, in 1 kB. */
-static uint64_t histogram[1024], samples;
+static uint64_t histogram[1024], samples, longest;
 
 static uint64_t now_ns(void) {
     struct timespec t;
@@ -132,6 +132,8 @@ static void sample(uint64_t ns) {
     unsigned power = ns < 32 ? 0 : 59 - (unsigned)__builtin_clzll(ns);
     histogram[power * 16 + (ns >> power)]++;
     samples++;
+    if (ns > longest)
+        longest = ns;
 }
 
 static double percentile_us(double part) {
@@ -151,12 +153,12 @@ static void answer(void) {
     getrusage(RUSAGE_SELF, &usage);
     printf("{\"connected\":%lu,\"received\":%lu,\"responses\":%lu,\"acks\":%lu,\"posts\":%lu,"
            "\"pings\":%lu,\"lost\":%lu,\"refused\":%lu,\"missed\":%lu,\"wrong\":%lu,\"seconds\":%.6f,\"cpu\":%.6f,"
-           "\"p50_us\":%.1f,\"p99_us\":%.1f,\"samples\":%lu,\"failure\":\"%s\"}\n",
+           "\"p50_us\":%.1f,\"p99_us\":%.1f,\"longest_us\":%.1f,\"samples\":%lu,\"failure\":\"%s\"}\n",
            total.connected, total.received, total.responses, total.acks, total.posts, total.pings,
            total.lost, total.refused, total.missed, total.wrong, (double)(now_ns() - command_started) / 1e9,
            (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
                (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6,
-           percentile_us(0.5), percentile_us(0.99), samples, failure);
+           percentile_us(0.5), percentile_us(0.99), (double)longest / 1000, samples, failure);
     fflush(stdout);
     command = NOTHING;
 }
@@ -775,7 +777,7 @@ static void carry_out(const char *line) {
         }
     } else if (!strcmp(word, "reset")) {
         memset(histogram, 0, sizeof histogram);
-        samples = 0;
+        samples = longest = 0;
         answer();
     } else {
         answer();

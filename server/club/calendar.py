@@ -7,9 +7,9 @@ Invariants
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from server.club import accounts
 from server.club.accounts import UserNotFound
@@ -28,13 +28,10 @@ _EVENT = """
            event.ends_at, event.capacity, event.visibility, event.sequence,
            event.cancelled_at IS NOT NULL AS cancelled, event.owner_id,
            (SELECT username FROM users WHERE users.id = event.owner_id) AS owner_name,
-           (SELECT coalesce(json_agg(json_build_array(user_id, status, waitlisted)
+           (SELECT coalesce(json_agg(json_build_array(user_id, status, waitlisted, username)
                                      ORDER BY place), '[]')
-              FROM participants WHERE event_id = event.id) AS participants,
-           (SELECT coalesce(json_agg(json_build_array(users.id, users.username)
-                                     ORDER BY participants.place), '[]')
-              FROM participants JOIN users ON users.id = participants.user_id
-             WHERE event_id = event.id) AS people
+              FROM participants JOIN users ON users.id = user_id
+             WHERE event_id = event.id) AS participants
 """
 
 # The member's own: what was accepted, at least tentatively, and what the member holds.
@@ -53,6 +50,32 @@ _OVERLAPS = f"""
            LIMIT {_MOST_OVERLAPS}) AS overlaps
 """
 
+# The same, where many are looked at: the member's own of the time are gathered once.
+_OWN = """
+   (SELECT id, starts_at, ends_at
+      FROM calendar_events
+     WHERE owner_id = $1 AND cancelled_at IS NULL
+       AND starts_at < $4::timestamptz + interval '744 hours'
+       AND starts_at > $3::timestamptz - interval '1488 hours'
+     UNION
+    SELECT id, starts_at, ends_at
+      FROM calendar_events
+     WHERE id = ANY(ARRAY(SELECT event_id FROM participants
+                           WHERE user_id = $1 AND status IN ('accepted', 'tentative')))
+       AND cancelled_at IS NULL
+       AND starts_at < $4::timestamptz + interval '744 hours'
+       AND starts_at > $3::timestamptz - interval '1488 hours')
+"""
+
+_OVERLAPS_OWN = f"""
+    ARRAY(SELECT own.id
+            FROM own
+           WHERE own.id <> event.id AND event.cancelled_at IS NULL
+             AND own.starts_at < event.ends_at AND own.ends_at > event.starts_at
+        ORDER BY own.starts_at, own.id
+           LIMIT {_MOST_OVERLAPS}) AS overlaps
+"""
+
 _VISIBLE = """
     (event.visibility = 'public' OR event.owner_id = $1 OR $2
      OR EXISTS (SELECT FROM participants WHERE event_id = event.id AND user_id = $1))
@@ -65,7 +88,8 @@ _GET = f"""
 """
 
 _LIST = f"""
-    SELECT {_EVENT}, {_OVERLAPS}
+      WITH own AS MATERIALIZED {_OWN}
+    SELECT {_EVENT}, {_OVERLAPS_OWN}
       FROM calendar_events AS event
      WHERE event.starts_at < $4 AND event.ends_at > $3
        AND event.starts_at > $3 - interval '744 hours'
@@ -196,13 +220,16 @@ class Named:
     username: str
 
 
-@dataclass(frozen=True, slots=True)
-class Participant:
-    """Somebody invited, or who answered; `status` is a PARTSTAT of RFC 5545 §3.2.12."""
+class Participant(NamedTuple):
+    """Somebody invited, or who answered; `status` is a PARTSTAT of RFC 5545 §3.2.12.
+
+    A tuple, since there are thousands of them in a list.
+    """
 
     user_id: int
     status: str
     waitlisted: bool
+    username: str
 
     @property
     def seated(self) -> bool:
@@ -211,8 +238,8 @@ class Participant:
 
 @dataclass(frozen=True, slots=True)
 class CalendarEvent:
-    """An event. `participants` are in the order of the waiting list, `people` are their names;
-    `overlaps` are one member's."""
+    """An event. `participants` are in the order of the waiting list; `overlaps` are one
+    member's."""
 
     id: int
     title: str
@@ -226,8 +253,12 @@ class CalendarEvent:
     cancelled: bool
     owner: Named
     participants: tuple[Participant, ...]
-    people: tuple[Named, ...]
     overlaps: tuple[int, ...]
+
+    @property
+    def people(self) -> tuple[Participant, ...]:
+        """Who the participants are, in the same order."""
+        return self.participants
 
     def participant(self, user_id: int) -> Participant | None:
         return next((each for each in self.participants if each.user_id == user_id), None)
@@ -455,7 +486,7 @@ async def _promote(
     if not seated:
         return event, ()
     tx.send(_SEAT, event.id, [each.user_id for each in seated])
-    promoted = tuple(replace(each, waitlisted=False) for each in seated)
+    promoted = tuple(each._replace(waitlisted=False) for each in seated)
     return await get(tx, member, event.id), promoted
 
 
@@ -487,9 +518,6 @@ def _columns(draft: Draft) -> tuple[Any, ...]:
 def _event(row: Any) -> CalendarEvent:
     fields = dict(row)
     owner = Named(fields.pop("owner_id"), fields.pop("owner_name"))
-    participants = tuple(Participant(*each) for each in json.loads(fields.pop("participants")))
-    people = tuple(Named(*each) for each in json.loads(fields.pop("people")))
+    participants = tuple(map(Participant._make, json.loads(fields.pop("participants"))))
     overlaps = tuple(fields.pop("overlaps"))
-    return CalendarEvent(
-        **fields, owner=owner, participants=participants, people=people, overlaps=overlaps
-    )
+    return CalendarEvent(**fields, owner=owner, participants=participants, overlaps=overlaps)

@@ -3,6 +3,7 @@
 import asyncio
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
@@ -276,6 +277,17 @@ async def test_overlaps_are_ones_own_and_not_those_that_only_touch(
     assert (await looks_at(guest, touching))["overlaps"] == [longer["id"]]
     assert (await looks_at(guest, off))["overlaps"] == []
     assert inside["id"] not in (await looks_at(owner, cup))["overlaps"]
+    # The list says the same, also of what begins or ends beyond its time.
+    for begins, ends in ((-300, 400), (0, 4), (2, 3)):
+        window = {
+            "from": (day + timedelta(hours=begins)).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "to": (day + timedelta(hours=ends)).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        }
+        for person in (owner, guest):
+            listed = (await person.get(f"/api/events?{urlencode(window)}"))["events"]
+            assert cup["id"] in [each["id"] for each in listed]
+            for each in listed:
+                assert each == await looks_at(person, each)
 
 
 # --- invitations -----------------------------------------------------------------------------
