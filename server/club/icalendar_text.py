@@ -62,7 +62,8 @@ def _folded(line: str) -> bytes:
         end = most
         while rest[end] & 0xC0 == 0x80:
             end -= 1
-        if rest[end - 1] in b"\\^":
+        # An odd one at the end escapes what comes next.
+        if any((end - len(rest[:end].rstrip(mark))) % 2 for mark in (b"\\", b"^")):
             end -= 1
         folded += rest[:end] + b"\r\n "
         # The space that a line goes on with is one of its octets.
