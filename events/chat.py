@@ -32,7 +32,10 @@ class ChatMessage(Event):
 
 @dataclass(frozen=True)
 class ChatRemoved(Event):
-    """Staff took a message out of the chat. Heard by all."""
+    """Staff took a message out of the chat. Heard by all.
+
+    Who was away hears the `chat:message` without its text before.
+    """
 
     name = "chat:removed"
     audience = ALL

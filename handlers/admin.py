@@ -5,11 +5,11 @@ from typing import Any
 from aiohttp import web
 from marshmallow import fields
 
-from events.fields import Count, Id, Schema, Text, Time
+from events.fields import Count, Id, Schema, Text, Time, instance
 from events.views import UserView
 from server.club import accounts
 from server.identity import Member, SignedIn
-from server.keys import DB, DEPARTURES, FEEDS, RELAY, SIO, SOCKETS
+from server.keys import DB, DEPARTURES, FEEDS, RELAY, ROSTER, SIO, SOCKETS
 from server.realtime.feed import Feed
 from server.realtime.sockets import Socket
 from server.web.body import query
@@ -17,6 +17,8 @@ from server.web.paging import PageQuery, cut
 from server.web.routes import ADMIN, STAFF, Routes, success
 
 routes = Routes("admin")
+
+_HERE = "/api/admin/connections?here=true"
 
 
 class UsersQuery(PageQuery):
@@ -36,6 +38,7 @@ class DepartureView(Schema):
 
 class ConnectionView(Schema):
     id = fields.String(required=True)
+    worker = fields.String(required=True)
     user_id = Id(required=True, allow_none=True)
     username = fields.String(required=True, allow_none=True)
     transport = fields.String(required=True)
@@ -47,8 +50,15 @@ class ConnectionView(Schema):
     last_close = fields.Nested(DepartureView, required=True, allow_none=True)
 
 
+class ConnectionsQuery(Schema):
+    #: Of the worker that is asked, and of no other.
+    here = fields.Boolean(load_default=False)
+
+
 class ConnectionsAnswer(Schema):
     connections = fields.List(fields.Nested(ConnectionView), required=True)
+    #: Workers that did not answer: theirs are not in the list.
+    silent = fields.List(fields.String(), required=True)
 
 
 @routes.get("/api/admin/users", who=ADMIN, query=UsersQuery, answer=UsersAnswer)
@@ -63,12 +73,26 @@ async def users(request: web.Request) -> web.Response:
     return success(request, users=page, next=next_)
 
 
-@routes.get("/api/admin/connections", who=STAFF, answer=ConnectionsAnswer)
+@routes.get(
+    "/api/admin/connections", who=STAFF, query=ConnectionsQuery, answer=ConnectionsAnswer
+)
 async def connections(request: web.Request) -> web.Response:
-    """Who is connected to this worker now, at every door; `lag` counts events of the log."""
+    """Who is connected now, at every door of every worker; `lag` counts events of the log."""
     app = request.app
+    asked = await query(request, ConnectionsQuery)
     sockets = [_socket(app, each) for each in app[SOCKETS].all()]
-    return success(request, connections=sockets + [_feed(app, each) for each in app[FEEDS].all()])
+    found = instance(ConnectionView).dump(
+        sockets + [_feed(app, each) for each in app[FEEDS].all()], many=True
+    )
+    silent: list[str] = []
+    if not asked["here"]:
+        authorization = request.headers["Authorization"]
+        for worker, answer in await app[ROSTER].ask(_HERE, authorization):
+            if answer is None:
+                silent.append(worker.name)
+            else:
+                found += answer["connections"]
+    return web.json_response({"success": True, "connections": found, "silent": silent})
 
 
 def _socket(app: web.Application, socket: Socket) -> dict[str, Any]:
@@ -89,7 +113,7 @@ def _socket(app: web.Application, socket: Socket) -> dict[str, Any]:
 def _feed(app: web.Application, feed: Feed) -> dict[str, Any]:
     position = feed.reached
     return _connection(app, feed.who, feed.address) | {
-        "id": f"{feed.door}-{feed.number}",
+        "id": f"{app[ROSTER].name}.{feed.door}-{feed.number}",
         "transport": feed.door,
         "since": feed.since,
         "position": position and str(position),
@@ -101,6 +125,7 @@ def _feed(app: web.Application, feed: Feed) -> dict[str, Any]:
 def _connection(app: web.Application, who: SignedIn[Member] | None, address: str) -> dict[str, Any]:
     member = who.member if who else None
     return {
+        "worker": app[ROSTER].name,
         "user_id": member and member.id,
         "username": member and member.username,
         "address": address,

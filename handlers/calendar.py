@@ -180,7 +180,7 @@ async def get_event(request: web.Request) -> web.Response:
 )
 async def create_event(request: web.Request) -> web.Response:
     """Add an event; its maker owns it, and takes a seat only by accepting."""
-    member = _require_pace(request)
+    member = await _require_pace(request)
     draft, invite = await _read_event(request)
     async with keyed_transaction(request) as adds:
         monthly = request.app[CONFIG].events_per_month
@@ -208,7 +208,7 @@ async def create_event(request: web.Request) -> web.Response:
 )
 async def change_event(request: web.Request) -> web.Response:
     """Change an event as a whole: its owner, or staff."""
-    member = _require_pace(request)
+    member = await _require_pace(request)
     draft, invite = await _read_event(request)
     async with transaction(request) as tx:
         done = await calendar.change(
@@ -259,7 +259,7 @@ async def cancel_event(request: web.Request) -> web.Response:
 )
 async def invite_to_event(request: web.Request) -> web.Response:
     """Invite members: the event's owner, or staff."""
-    member = _require_pace(request)
+    member = await _require_pace(request)
     body = await read(request, InvitationsBody)
     async with transaction(request) as tx:
         done = await calendar.invite(
@@ -284,7 +284,7 @@ async def invite_to_event(request: web.Request) -> web.Response:
 )
 async def answer_event(request: web.Request) -> web.Response:
     """Say whether one comes; `waitlisted`: no seat is free, and one waits for it."""
-    member = _require_pace(request)
+    member = await _require_pace(request)
     body = await read(request, AnswerBody)
     async with transaction(request) as tx:
         done = await calendar.answer(
@@ -294,14 +294,14 @@ async def answer_event(request: web.Request) -> web.Response:
     return success(request, participant=own, waitlisted=own.waitlisted)
 
 
-def _require_pace(request: web.Request) -> Member:
+async def _require_pace(request: web.Request) -> Member:
     """The member who asks, if not too often: what is done here is told to many.
 
     Raises: TooManyRequests.
     """
     member = require_member(request)
     if not member.is_staff:
-        request.app[LIMITS].calendar.take(member.id)
+        await request.app[LIMITS].calendar.take(member.id)
     return member
 
 

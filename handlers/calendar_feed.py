@@ -51,7 +51,7 @@ async def feed(request: web.Request) -> web.Response:
     async with request.app[DB].connection() as connection:
         if await feeds.version(connection, user_id) != version:
             raise NotFound()
-        request.app[LIMITS].calendar_feeds.take(user_id)
+        await request.app[LIMITS].calendar_feeds.take(user_id)
         found = await feeds.entries(
             connection, user_id, limit=request.app[CONFIG].calendar_feed_max
         )

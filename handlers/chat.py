@@ -13,7 +13,7 @@ from server.club.accounts import UserNotFound
 from server.db import Transaction
 from server.errors import Forbidden, TooManyRequests
 from server.identity import Member
-from server.keys import DB, LIMITS, SIO
+from server.keys import DB, EVENT_LOG, LIMITS, SIO
 from server.realtime.sockets import Socket
 from server.web.auth import require_member
 from server.web.body import query, read
@@ -79,7 +79,7 @@ async def say(request: web.Request) -> web.Response:
     """Write in the chat."""
     member = require_member(request)
     body = await read(request, ChatBody)
-    request.app[LIMITS].chat.take(member.id)
+    await request.app[LIMITS].chat.take(member.id)
     async with keyed_transaction(request) as said:
         return said.answer(message=await _say(request.app, said.tx, member, body["text"]))
 
@@ -90,7 +90,7 @@ async def say_by_socket(
 ) -> dict[str, Any]:
     """Write in the chat."""
     member = await member_of(app, socket)
-    app[LIMITS].chat.take(member.id)
+    await app[LIMITS].chat.take(member.id)
     async with app[DB].transaction() as tx:
         return {"message": await _say(app, tx, member, body["text"])}
 
@@ -105,10 +105,11 @@ async def _say(app: web.Application, tx: Transaction, member: Member, text: str)
     "/api/chat/{id}", who=STAFF, errors=(chat.LineNotFound,), tells=(ChatRemoved,)
 )
 async def remove_line(request: web.Request) -> web.Response:
-    """Take a message out of the chat."""
+    """Take a message out of the chat; whoever hears of it later hears no text."""
     member, line_id = require_member(request), path_id(request)
     async with transaction(request) as tx:
         await chat.remove(tx, member, line_id)
+        request.app[EVENT_LOG].blank(tx, line_id)
         await request.app[SIO].emit(ChatRemoved(line_id), tx=tx)
     return success(request)
 

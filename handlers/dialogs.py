@@ -155,12 +155,12 @@ async def begin_dialog(request: web.Request) -> web.Response:
     member = require_member(request)
     body = await read(request, NewDialog)
     app = request.app
-    _take_turn(app, member)
+    await _take_turn(app, member)
     if not member.is_staff:
-        app[LIMITS].dialogs.take(member.id)
+        await app[LIMITS].dialogs.take(member.id)
     async with keyed_transaction(request) as begins:
         begun = await dialogs.create(begins.tx, member, **body, limits=limits_of(app))
-        _take_turns_of_many(app, member, begun)
+        await _take_turns_of_many(app, member, begun)
         await tell_message(app, begins.tx, begun)
         return begins.answer(dialog=begun.dialog)
 
@@ -248,11 +248,11 @@ async def send_by_socket(
 async def _send(
     app: web.Application, member: Member, dialog_id: int, **body: Any
 ) -> dialogs.Message:
-    _take_turn(app, member)
+    await _take_turn(app, member)
     async with app[DB].transaction() as tx:
         sent = await dialogs.send(tx, member, dialog_id, **body)
         if sent.updates:
-            _take_turns_of_many(app, member, sent)
+            await _take_turns_of_many(app, member, sent)
             await tell_message(app, tx, sent)
     return sent.message
 
@@ -319,7 +319,7 @@ async def take_out(request: web.Request) -> web.Response:
 async def typing(app: web.Application, socket: Socket, body: dict[str, Any]) -> dict[str, Any]:
     """Tell the others in a dialog that somebody is writing; nobody is told later."""
     member = await member_of(app, socket)
-    app[LIMITS].typing.take(member.id)
+    await app[LIMITS].typing.take(member.id)
     async with app[DB].connection() as connection:
         await dialogs.enter(connection, member, body["dialog_id"])
     await app[SIO].emit(DialogTyping(body["dialog_id"], member.id), skip_sid=socket.sid)
@@ -336,14 +336,14 @@ async def subscribe(app: web.Application, socket: Socket, body: dict[str, Any]) 
     return {"dialog_ids": heard}
 
 
-def _take_turn(app: web.Application, member: Member) -> None:
+async def _take_turn(app: web.Application, member: Member) -> None:
     """Raises: TooManyRequests."""
-    app[LIMITS].messages.take(member.id)
+    await app[LIMITS].messages.take(member.id)
     if not member.is_staff:
-        app[LIMITS].messages_of_day.take(member.id)
+        await app[LIMITS].messages_of_day.take(member.id)
 
 
-def _take_turns_of_many(
+async def _take_turns_of_many(
     app: web.Application, member: Member, written: dialogs.Sent | dialogs.Begun
 ) -> None:
     """What is written to many costs more: each of them is told the dialog with all its people.
@@ -352,8 +352,8 @@ def _take_turns_of_many(
     """
     cost = len(written.updates) // _PLAYERS_OF_A_TURN
     if cost and not member.is_staff:
-        app[LIMITS].messages.take(member.id, cost)
-        app[LIMITS].messages_of_day.take(member.id, cost)
+        await app[LIMITS].messages.take(member.id, cost)
+        await app[LIMITS].messages_of_day.take(member.id, cost)
 
 
 def limits_of(app: web.Application) -> dialogs.DialogLimits:

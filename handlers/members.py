@@ -36,7 +36,7 @@ async def find_member(request: web.Request) -> web.Response:
     """The member of exactly this name, to invite or to write to; there is no list of members."""
     member = require_member(request)
     if not member.is_staff:
-        request.app[LIMITS].lookups.take(member.id)
+        await request.app[LIMITS].lookups.take(member.id)
     asked = await query(request, MemberQuery)
     async with request.app[DB].connection() as connection:
         found = await accounts.find_by_name(connection, asked["username"])

@@ -148,7 +148,7 @@ async def _subscribe(app: web.Application, member_id: int, said: Mapping[str, An
 
 async def _typing(app: web.Application, member_id: int, said: Mapping[str, Any]) -> None:
     dialog_id = load(Typing.Payload, said, app[CONFIG])["dialog_id"]
-    app[LIMITS].typing.take(member_id)
+    await app[LIMITS].typing.take(member_id)
     member = await member_now(app, member_id)
     async with app[DB].connection() as connection:
         await dialogs.enter(connection, member, dialog_id)

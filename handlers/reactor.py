@@ -7,8 +7,9 @@ from marshmallow import fields
 
 from events import ReactorEvent
 from events.fields import AnyJson, Count, Id, Schema, Text
-from server.keys import CONFIG, FEEDS, LIFECYCLE, REACTOR, RELAY, SOCKETS
+from server.keys import CONFIG, LIFECYCLE, REACTOR, RELAY, ROSTER
 from server.realtime.feeds import EVENT_STREAM, WS, WS_STREAM
+from server.realtime.roster import EMITTED, SOCKET_IO
 from server.web.body import read
 from server.web.lifecycle import State
 from server.web.routes import ANYONE, SERVICE, Routes, success
@@ -17,6 +18,7 @@ routes = Routes("reactor")
 socket_routes = Routes("reactor")
 
 _STARTED = time.monotonic()
+_DOORS = (WS_STREAM, WS, EVENT_STREAM)
 
 
 class To(Schema):
@@ -82,15 +84,22 @@ async def sockets_status(request: web.Request) -> web.Response:
 
 @socket_routes.get("/ws/stats", who=ANYONE, answer=SocketsStats)
 async def sockets_stats(request: web.Request) -> web.Response:
-    """How many connections each door has, and what was emitted on the reactor since the start."""
-    app = request.app
-    doors = {door: app[FEEDS].count(door) for door in (WS_STREAM, WS, EVENT_STREAM)}
+    """How many connections each door has, and what was emitted on the reactor since the start.
+
+    At all workers together, each since its own start.
+    """
+    totals = request.app[ROSTER].totals()
+    by_type = {
+        each.removeprefix(EMITTED): count
+        for each, count in totals.items()
+        if each.startswith(EMITTED)
+    }
     return web.json_response(
         {
-            "active_connections": _active(app),
-            "connections": doors | {"socket.io": len(app[SOCKETS])},
-            "events_emitted": app[REACTOR].emitted,
-            "by_type": app[REACTOR].by_type,
+            "active_connections": _active(request.app),
+            "connections": {door: totals[door] for door in (*_DOORS, SOCKET_IO)},
+            "events_emitted": sum(by_type.values()),
+            "by_type": by_type,
         }
     )
 
@@ -103,7 +112,8 @@ async def sockets_health(request: web.Request) -> web.Response:
 
 
 def _active(app: web.Application) -> int:
-    return app[FEEDS].count(WS_STREAM) + app[FEEDS].count(WS)
+    totals = app[ROSTER].totals()
+    return totals[WS_STREAM] + totals[WS]
 
 
 def _state(app: web.Application) -> str:

@@ -13,8 +13,9 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 import server
 from events.fields import Schema
 from server.errors import Forbidden, NotFound, RealtimeDisabled, Unauthorized
-from server.keys import CONFIG, DB, DOCUMENTS, LIFECYCLE, RELAY, ROUTES, SIO, SOCKETS
+from server.keys import CONFIG, DB, DOCUMENTS, LIFECYCLE, RELAY, ROSTER, ROUTES, SIO
 from server.metrics import EngineBounds
+from server.realtime.roster import SOCKET_IO
 from server.web import asyncapi, openapi
 from server.web.auth import signed_in
 from server.web.lifecycle import State
@@ -53,7 +54,7 @@ async def health(request: web.Request) -> web.Response:
     body: dict[str, Any] = {
         "status": "degraded" if reason else "ok",
         "websocket": "active" if websocket else "disabled",
-        "clients": len(app[SOCKETS]),
+        "clients": app[ROSTER].totals()[SOCKET_IO],
         "database": "unavailable" if reason == _DATABASE else "ok",
         "state": lifecycle.state.value,
         "version": server.__version__,

@@ -40,14 +40,16 @@ from server.errors import DatabaseUnavailable
 from server.realtime.crowd import Places
 from server.realtime.demotions import Demotions
 from server.realtime.departures import Departures
-from server.realtime.feeds import FeedLimits, Feeds
+from server.realtime.feeds import EVENT_STREAM, WS, WS_STREAM, FeedLimits, Feeds
 from server.realtime.log import EventLog
 from server.realtime.marks import Marks
 from server.realtime.pids import Pids
 from server.realtime.reactor import Reactor
 from server.realtime.recovery import LogRecovery
+from server.realtime.redis_manager import RedisManager
 from server.realtime.relay import Relay
 from server.realtime.retention import Retention
+from server.realtime.roster import EMITTED, SOCKET_IO, Roster
 from server.realtime.sio import ClubSio
 from server.realtime.sockets import Sockets
 from server.reminders import Reminders
@@ -134,12 +136,20 @@ def create_app(config: Config, *, prepare: Prepare | None = None) -> web.Applica
     app[keys.DEPARTURES] = departures = Departures()
     app[keys.FEEDS] = feeds = _feeds(config, event_log, relay, departures)
     sio.listeners.append(feeds.tell)
+    if sio.redis is not None:
+        sio.redis.listeners.append(feeds.tell_of)
     app[keys.REACTOR] = Reactor(
         sio,
         feeds,
         enabled=config.reactor_enabled,
         detail_max_bytes=config.reactor_detail_max_bytes,
         backlog=config.reactor_backlog,
+    )
+    app[keys.ROSTER] = Roster(
+        db,
+        name=config.worker_name or "",
+        url=worker_url(config, config.port),
+        counts=lambda: _counts(app),
     )
     app[keys.RETENTION] = Retention(db, days=config.event_log_days)
     app[keys.REMINDERS] = Reminders(app)
@@ -161,6 +171,22 @@ def create_app(config: Config, *, prepare: Prepare | None = None) -> web.Applica
     _add_doors(app, config)
     app.cleanup_ctx.append(_run(prepare))
     return app
+
+
+def worker_url(config: Config, port: int) -> str:
+    """Where other workers reach this one."""
+    if config.worker_url is not None:
+        return config.worker_url.rstrip("/")
+    anywhere = config.host in ("0.0.0.0", "::", "")
+    return f"http://{'127.0.0.1' if anywhere else config.host}:{port}"
+
+
+def _counts(app: web.Application) -> dict[str, int]:
+    """What this worker tells the others of itself."""
+    feeds, reactor = app[keys.FEEDS], app[keys.REACTOR]
+    doors = {door: feeds.count(door) for door in (WS_STREAM, WS, EVENT_STREAM)}
+    emitted = {f"{EMITTED}{type_}": count for type_, count in reactor.by_type.items()}
+    return {SOCKET_IO: len(app[keys.SOCKETS])} | doors | emitted
 
 
 def _add_doors(app: web.Application, config: Config) -> None:
@@ -214,6 +240,7 @@ def _socketio(
 
     return ClubSio(
         event_log,
+        redis=None if config.redis_url is None else RedisManager(config.redis_url),
         recovery=recovery,
         cors_allowed_origins=[SAME_ORIGIN, *config.cors_origins],
         origin_required=config.origin_required,
@@ -221,6 +248,7 @@ def _socketio(
         # A new session would be cut at once, or could not be told who it is.
         ready=lambda: lifecycle.state is State.READY,
         keep_environ=False,
+        sid_prefix=f"{config.worker_name}." if config.worker_name else "",
         transports=list(config.transports),
         # Or the handshake offers an upgrade that is then refused.
         allow_upgrades="websocket" in config.transports,
@@ -234,6 +262,7 @@ def _run(prepare: Prepare | None) -> Callable[[web.Application], AsyncIterator[N
     async def run(app: web.Application) -> AsyncIterator[None]:
         await app[keys.DB].open()
         app[keys.REACTOR].start()
+        app[keys.SIO].start()
         tasks = [
             asyncio.create_task(_get_ready(app, prepare)),
             asyncio.create_task(_keep_house(app)),
@@ -243,6 +272,9 @@ def _run(prepare: Prepare | None) -> Callable[[web.Application], AsyncIterator[N
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await app[keys.ROSTER].leave()
+        await app[keys.SIO].stop()
+        await app[keys.LIMITS].close()
         app[keys.PASSWORDS].close()
         await app[keys.MARKS].close()
         await app[keys.DB].close()
@@ -274,6 +306,7 @@ async def _get_ready(app: web.Application, prepare: Prepare | None) -> None:
         asyncio.create_task(app[keys.RELAY].run()),
         asyncio.create_task(app[keys.RETENTION].run()),
         asyncio.create_task(app[keys.REMINDERS].run()),
+        asyncio.create_task(app[keys.ROSTER].run()),
         asyncio.create_task(app[keys.DEMOTIONS].run()),
     ]
     try:
@@ -308,6 +341,7 @@ async def listen(
     else:
         site = web.TCPSite(runner, host, port, backlog=_BACKLOG)
     await site.start()
+    app[keys.ROSTER].url = worker_url(app[keys.CONFIG], site.port)
     return site
 
 

@@ -3,38 +3,28 @@
 import argparse
 import asyncio
 import contextlib
-import gc
 import getpass
 import json
 import secrets
-import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import structlog
-from aiohttp import web
-
-from server import app as composition
 from server import config as settings
-from server import demo, logs, migrate
+from server import logs, migrate, workers
 from server.club import accounts, signatures
 from server.config import Config, ConfigError
 from server.db import Database
 from server.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresError, FolderInUse
 from server.errors import ClubError
-from server.keys import LIFECYCLE
+from server.serve import database, serve
 from server.web import asyncapi, typescript
 from server.web.pages import CLIENT, PagesMissing
 from server.web.passwords import Passwords
 from server.web.tokens import Tokens
 
-log = structlog.get_logger(__name__)
-
-# Longer than the minute that proxies keep theirs, so that it is never we who close first.
-_KEEP_ALIVE_S = 75.0
 _DOCS = Path(__file__).parent.parent / "docs"
 
 
@@ -57,11 +47,20 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(required=True, metavar="command")
 
-    serve = commands.add_parser("serve", help="run the server with the settings of .env.example")
-    serve.set_defaults(run=lambda _: _serve(settings.load()))
+    serve_ = commands.add_parser("serve", help="run the server with the settings of .env.example")
+    serve_.add_argument(
+        "--workers",
+        type=int,
+        default=None,
+        metavar="N",
+        help="so many processes, on PORT and the ports after it",
+    )
+    # Said by the process that minds the workers.
+    serve_.add_argument("--minded-by", type=int, help=argparse.SUPPRESS)
+    serve_.set_defaults(run=_serve)
 
     demo_ = commands.add_parser("demo", help="run a demo club on this machine")
-    demo_.set_defaults(run=lambda _: _serve(settings.load(demo=True)))
+    demo_.set_defaults(run=lambda _: serve(settings.load(demo=True)))
 
     migrate_ = commands.add_parser("migrate", help="bring the database to this code's schema")
     migrate_.set_defaults(run=_migrate)
@@ -106,109 +105,12 @@ def _settings() -> Config:
         return settings.load(demo=True)
 
 
-# --- serve -----------------------------------------------------------------------------------
-
-
-def _serve(config: Config) -> None:
-    import uvloop
-
-    logs.configure(format=config.log_format, level=config.log_level)
-    with _database(config) as (dsn, postgres):
-        # In the main thread: PostgreSQL is tied to the life of the thread that forks it.
-        uvloop.run(_run_server(config.with_database(dsn), postgres))
-
-
-@contextlib.contextmanager
-def _database(config: Config):  # type: ignore[no-untyped-def]
-    """The DSN to use, and the embedded server behind it where there is one."""
-    if config.database_url is not None:
-        yield config.database_url, None
-        return
-    postgres = EmbeddedPostgres(
-        config.var_dir / "postgres", pg_bin=config.pg_bin, progress=_progress
-    )
-    # A signal that comes while PostgreSQL starts must still end it.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    try:
-        postgres.start()
-        yield postgres.dsn(), postgres
-    finally:
-        postgres.stop()
-
-
-async def _run_server(config: Config, postgres: EmbeddedPostgres | None) -> None:
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    app = composition.create_app(config, prepare=demo.fill if config.demo else None)
-    runner = web.AppRunner(
-        app, access_log=None, shutdown_timeout=1.0, keepalive_timeout=_KEEP_ALIVE_S
-    )
-    await runner.setup()
-    tasks = [asyncio.create_task(_leave_alone_what_stays(app))]
-    if postgres:
-        tasks.append(asyncio.create_task(postgres.supervise()))
-    if config.demo:
-        tasks.append(asyncio.create_task(_welcome_when_ready(app, config)))
-    try:
-        await composition.listen(runner, app, config.host, config.port)
-        log.info(f"listening on http://{config.host}:{config.port}")
-        await stop.wait()
-        log.info("stopping")
-        await composition.drain(app)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await runner.cleanup()
-
-
-async def _leave_alone_what_stays(app: web.Application) -> None:
-    """Spare the garbage collector what the start has made.
-
-    It lives as long as the process, and a walk through its hundred thousand objects would hold
-    up everybody for tens of milliseconds, now and again.
-    """
-    await app[LIFECYCLE].is_ready.wait()
-    gc.collect()
-    gc.freeze()
-
-
-def _progress(message: str) -> None:
-    print(message, file=sys.stderr, flush=True)
-
-
-async def _welcome_when_ready(app: web.Application, config: Config) -> None:
-    await app[LIFECYCLE].is_ready.wait()
-    _welcome(config)
-
-
-def _welcome(config: Config) -> None:
-    address = f"http://localhost:{config.port}"
-    lines = ["", f"CyberHub is open: {address}", ""]
-    path = config.var_dir / "demo-accounts.json"
-    if path.exists():
-        lines.append(f"Demo accounts (kept in {path}):")
-        for kind, account in json.loads(path.read_text()).items():
-            lines.append(f"  {kind:<8} {account['username']:<8} {account['password']}")
+def _serve(arguments: argparse.Namespace) -> None:
+    config = settings.load()
+    if arguments.workers is None:
+        serve(config, minded_by=arguments.minded_by)
     else:
-        lines.append("This database held accounts already: the demo added nothing.")
-    lines += [
-        "",
-        "Try:",
-        f"  {address}/          sign in as player1 and open a case",
-        f"  {address}/dialogs   write to the staff, or answer as staff",
-        f"  {address}/calendar  answer an invitation, or invite",
-        f"  {address}/admin     sign in as admin and change one",
-        f"  {address}/docs      the HTTP interface",
-        f"  curl {address}/health",
-        "",
-        "Ctrl-C stops it; the data stays.",
-        "",
-    ]
-    print("\n".join(lines), flush=True)
-
-
-# --- the other commands ----------------------------------------------------------------------
+        workers.serve(config, arguments.workers)
 
 
 @asynccontextmanager
@@ -237,7 +139,7 @@ def _with_database(work: Callable[[Database, Config], Awaitable[None]]) -> None:
 
     with contextlib.ExitStack() as stack:
         try:
-            dsn, _ = stack.enter_context(_database(config))
+            dsn, _ = stack.enter_context(database(config))
             migrate.upgrade(dsn)
         except FolderInUse:
             dsn = EmbeddedPostgres(config.var_dir / "postgres").dsn()
@@ -247,7 +149,7 @@ def _with_database(work: Callable[[Database, Config], Awaitable[None]]) -> None:
 def _migrate(arguments: argparse.Namespace) -> None:
     config = _settings()
     logs.configure(format=config.log_format, level=config.log_level)
-    with _database(config) as (dsn, _):
+    with database(config) as (dsn, _):
         migrate.upgrade(dsn)
     print(f"The database is at revision {migrate.head()}.")
 

@@ -81,6 +81,9 @@ class Config:
     providers: tuple[Provider, ...]
     host: str = "127.0.0.1"
     port: int = 3000
+    worker_name: str | None = None
+    worker_url: str | None = None
+    redis_url: str | None = None
     var_dir: Path = Path("var")
     database_url: str | None = None
     database_pool: int = 20
@@ -215,6 +218,9 @@ def _read(env: Env, *, demo: bool) -> Config:
         # The demo's accounts and pay page are for this machine alone.
         host="127.0.0.1" if demo else env.str("HOST", "0.0.0.0"),
         port=_whole(env, "PORT", Config.port, 1, 65535),
+        worker_name=_worker_name(env),
+        worker_url=_address(env, "WORKER_URL"),
+        redis_url=_redis_url(env),
         var_dir=var_dir,
         database_url=env.str("DATABASE_URL", "") or None,
         database_pool=_whole(env, "DATABASE_POOL", Config.database_pool, 2, 1000),
@@ -343,7 +349,7 @@ def _read(env: Env, *, demo: bool) -> Config:
         calendar_feed_burst=_whole(
             env, "CALENDAR_FEED_BURST", Config.calendar_feed_burst, 1, 1_000_000
         ),
-        public_url=_public_url(env),
+        public_url=_address(env, "PUBLIC_URL"),
         reactor_enabled=env.bool("REACTOR_ENABLED", Config.reactor_enabled),
         reactor_detail_max_bytes=_whole(
             env, "REACTOR_DETAIL_MAX_BYTES", Config.reactor_detail_max_bytes, 2, 2**20
@@ -360,10 +366,25 @@ def _read(env: Env, *, demo: bool) -> Config:
     )
 
 
-def _public_url(env: Env) -> str | None:
-    value = env.str("PUBLIC_URL", "")
+def _worker_name(env: Env) -> str | None:
+    name = env.str("WORKER_NAME", "")
+    if not re.fullmatch("[A-Za-z0-9]{0,16}", name):
+        raise ConfigError("WORKER_NAME takes up to 16 Latin letters and digits.")
+    return name or None
+
+
+def _redis_url(env: Env) -> str | None:
+    url = env.str("REDIS_URL", "")
+    if url and not url.startswith(("redis://", "rediss://")):
+        # The valkey:// client of python-socketio does not notice a subscription that has died.
+        raise ConfigError("REDIS_URL takes redis://host:port/0, or rediss:// for TLS.")
+    return url or None
+
+
+def _address(env: Env, name: str) -> str | None:
+    value = env.str(name, "")
     if value and not re.fullmatch(r"https?://[^/\s?#]+/?", value):
-        raise ConfigError("PUBLIC_URL takes an address such as https://club.example.")
+        raise ConfigError(f"{name} takes an address such as https://club.example.")
     return value or None
 
 

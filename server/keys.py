@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from server.realtime.reactor import Reactor
     from server.realtime.relay import Relay
     from server.realtime.retention import Retention
+    from server.realtime.roster import Roster
     from server.realtime.sio import ClubSio
     from server.realtime.sockets import Sockets
     from server.reminders import Reminders
@@ -43,6 +44,7 @@ REACTOR: "web.AppKey[Reactor]" = web.AppKey("reactor")
 RELAY: "web.AppKey[Relay]" = web.AppKey("relay")
 REMINDERS: "web.AppKey[Reminders]" = web.AppKey("reminders")
 RETENTION: "web.AppKey[Retention]" = web.AppKey("retention")
+ROSTER: "web.AppKey[Roster]" = web.AppKey("roster")
 ROUTES: "web.AppKey[list[Any]]" = web.AppKey("routes")
 SIO: "web.AppKey[ClubSio]" = web.AppKey("sio")
 SOCKETS: "web.AppKey[Sockets]" = web.AppKey("sockets")

@@ -31,6 +31,9 @@ RECOVERIES = Counter(
     "Sockets that connected, by what became of their past",
     ("outcome",),
 )
+REDIS_DROPPED = Counter(
+    "cyberhub_redis_dropped_total", "Ephemeral events that other workers did not hear"
+)
 TRIMMED = Counter("cyberhub_events_trimmed_total", "Events removed from the log by their age")
 CALLBACKS = Counter("cyberhub_payment_callbacks_total", "Payment callbacks", ("outcome",))
 

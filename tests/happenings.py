@@ -21,6 +21,18 @@ async def tell_all(club: Club, times: int = 1) -> None:
             await club.sio.emit(CasesUpdated(), tx=tx)
 
 
+async def tell_much(club: Club, person: Person) -> None:
+    """501 events, more than a connection takes that nobody reads from."""
+    async with club.app[DB].transaction() as tx:
+        await tx.execute(
+            "INSERT INTO event_log (audience, name, payload)"
+            " SELECT $1, 'long', json_build_object('text', repeat('x', 50000))"
+            " FROM generate_series(1, 500)",
+            f"user:{person.id}",
+        )
+    await tell_all(club)
+
+
 async def here(club: Club) -> str:
     """The cursor of this moment."""
     return str((await club.call("GET", "/api/updates"))["cursor"])

@@ -12,7 +12,7 @@ export interface ServerEvents {
   "cases:updated": null;
   /** Somebody wrote in the chat; an entry of `GET /api/chat`. Heard by all. */
   "chat:message": ChatMessageView;
-  /** Staff took a message out of the chat. Heard by all. */
+  /** Staff took a message out of the chat. Heard by all. Who was away hears the `chat:message` without its text before. */
   "chat:removed": ChatRemovedPayload;
   /** The member is in this dialog from now on, and hears what is told in it. */
   "dialog:joined": DialogRef;

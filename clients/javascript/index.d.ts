@@ -77,7 +77,7 @@ export interface Options {
   io?: Function;
   /** To allow one transport only. */
   transport?: Via;
-  /** Under which session and memory are kept, and which tabs belong together. */
+  /** Under which session and memory of a club are kept, and which tabs belong together. */
   name?: string;
   timing?: Partial<Timing>;
   /** HTTP routes of further commands, for where there is no socket. */

@@ -54,6 +54,9 @@ class Database:
     Raises: DatabaseUnavailable, from every method, when PostgreSQL does not answer.
     """
 
+    #: Connections that a server keeps besides those of its pool: the relay listens on one.
+    BESIDE_POOL = 1
+
     def __init__(self, dsn: str, *, pool_size: int = 20, timeout_s: float = 5.0) -> None:
         self.dsn = dsn
         self._pool_size = pool_size

@@ -41,7 +41,8 @@ class EngineServer(engineio.AsyncServer):
     `client_address`: a callable that says whose a request is (default: the peer's address);
     `ready`: a callable that says whether new sessions are let in (default: always; else 503);
     `origin_required`: refuse requests without Origin, as native clients send them;
-    `keep_environ`: keep the connect handler's environ for as long as the client is there.
+    `keep_environ`: keep the connect handler's environ for as long as the client is there;
+    `sid_prefix`: how all ids begin, where a proxy finds the process of a session by it.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class EngineServer(engineio.AsyncServer):
         ready: Callable[[], bool] | None = None,
         origin_required: bool = False,
         keep_environ: bool = True,
+        sid_prefix: str = "",
         **options: Any,
     ) -> None:
         limits = {name: options.pop(name) for name in _LIMITS if name in options}
@@ -63,6 +65,7 @@ class EngineServer(engineio.AsyncServer):
         self.max_http_buffer_size = self.limits.max_http_buffer_size
         self.counters = Counters()
         self.keep_environ = keep_environ
+        self._sid_prefix = sid_prefix
         self.path = "/engine.io/"
         #: No client is slow for one message that it may get.
         self.max_outgoing = max(self.limits.max_outgoing_bytes, self.limits.max_http_buffer_size)
@@ -86,7 +89,7 @@ class EngineServer(engineio.AsyncServer):
         return asyncio.get_running_loop()
 
     def generate_id(self) -> str:
-        return new_id()
+        return self._sid_prefix + new_id()
 
     # The doors.
 

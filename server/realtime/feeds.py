@@ -6,6 +6,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from aiohttp import web
 
@@ -290,6 +291,10 @@ class Feeds:
     def tell(self, event: Event) -> None:
         """An ephemeral event; a listener that is behind misses it. Raises: WrongPayload."""
         self._hand(event.room(), lambda: News.of_moment(event))
+
+    def tell_of(self, name: str, audience: str, data: Any) -> None:
+        """The same from another worker."""
+        self._hand(audience, lambda: News(name, data))
 
     def _hand(self, audience: str, make: Callable[[], News]) -> None:
         news = None

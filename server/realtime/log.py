@@ -37,6 +37,13 @@ _APPEND = """
   ORDER BY n
 """
 
+# By the index of migration 0009.
+_BLANK = """
+    UPDATE event_log
+       SET payload = jsonb_set(payload::jsonb, '{text}', '""')::json
+     WHERE name = 'chat:message' AND payload ->> 'id' = $1::bigint::text
+"""
+
 _UNNUMBERED = "SELECT EXISTS (SELECT FROM event_log WHERE pos IS NULL)"
 
 _UNNUMBERED_FOR = """
@@ -192,6 +199,10 @@ class EventLog:
         """
         tx.ensure_open()
         tx.outbox.append((event.room(), event.wire_name(), event.payload()))
+
+    def blank(self, tx: Transaction, line_id: int) -> None:
+        """Let nobody read any more what a line of the chat said; that there was one stays."""
+        tx.send(_BLANK, line_id)
 
     def _write_outbox(self, tx: Transaction) -> None:
         if tx.outbox:

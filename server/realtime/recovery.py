@@ -201,7 +201,7 @@ class LogRecovery:
         after: Cursor | None,
         heard: Callable[[], Iterable[str]],
         until: Mapping[str, int],
-        socket: "Socket",
+        still_theirs: Callable[[], bool],
     ) -> Missing | None:
         """What came after a cursor, less what a socket was told; None: it cannot be continued.
 
@@ -211,9 +211,7 @@ class LogRecovery:
         if after is None or not head.can_continue(after):
             return None
         await self._reach(after.position)
-        return Missing(
-            self._source, after, heard, until=until, still_theirs=lambda: not socket.has_left
-        )
+        return Missing(self._source, after, heard, until=until, still_theirs=still_theirs)
 
     async def _reach(self, position: int) -> None:
         assert self._relay is not None

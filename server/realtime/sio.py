@@ -14,6 +14,7 @@ from server.engine import Server
 from server.identity import rooms_that_hear
 from server.metrics import COMMIT_TO_DELIVERY, EVENTS_DELIVERED
 from server.realtime.log import EventLog, LoggedEvent
+from server.realtime.redis_manager import RedisManager
 
 log = structlog.get_logger(__name__)
 
@@ -24,14 +25,28 @@ class ClubSio(Server):
     """`emit` takes an `Event` of the catalogue besides what python-socketio takes.
 
     A durable event needs the transaction that makes it true, and is delivered by the relay
-    after the commit. An ephemeral one is sent at once, at most once.
+    after the commit. An ephemeral one is sent at once, at most once; by `redis`, if there is
+    one, to the clients of the other workers, too.
     """
 
-    def __init__(self, event_log: EventLog, **options: Any) -> None:
-        super().__init__(**options)
+    def __init__(
+        self, event_log: EventLog, *, redis: RedisManager | None = None, **options: Any
+    ) -> None:
+        super().__init__(client_manager=redis, **options)
+        self.redis = redis
         self._event_log = event_log
         #: Who else is told of ephemeral events.
         self.listeners: list[Callable[[Event], None]] = []
+
+    def start(self) -> None:
+        """Hear the other workers, also before there is a socket here."""
+        if self.redis is not None and not self.manager_initialized:
+            self.manager_initialized = True
+            self.redis.initialize()
+
+    async def stop(self) -> None:
+        if self.redis is not None:
+            await self.redis.close()
 
     async def emit(
         self, event: str | Event, *args: Any, tx: Transaction | None = None, **kwargs: Any
@@ -75,7 +90,7 @@ class ClubSio(Server):
         rooms = rooms_that_hear(audience)
         room = None if audience == "all" else rooms[0] if len(rooms) == 1 else rooms
         sockets = self.room_size(room)
-        if sockets:
+        if sockets or (volatile and self.redis is not None):
             await super().emit(
                 name, data, room=room, volatile=volatile, offset=offset, skip_sid=skip_sid
             )

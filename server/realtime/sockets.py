@@ -13,11 +13,11 @@ import structlog
 
 from events.connection import AuthExpired
 from server.engine.recovery import RecoveryUnavailable
-from server.errors import ClubError, DatabaseUnavailable
+from server.errors import ClubError, DatabaseUnavailable, TokenExpired
 from server.identity import Listener, SignedIn, user_room
 from server.metrics import SOCKETS_CONNECTED
 from server.realtime.cursor import Cursor
-from server.realtime.expiry import Expiry
+from server.realtime.expiry import Expiry, seconds_left
 from server.realtime.log import LoggedEvent
 from server.realtime.membership import Change, Changes, rooms_after
 from server.realtime.sio import ClubSio
@@ -164,7 +164,7 @@ class Sockets:
     ) -> Continued:
         """Identify, and tell the socket what came after a place and it was not told yet.
 
-        Raises: TooManySockets, DatabaseUnavailable.
+        Raises: TooManySockets, DatabaseUnavailable; TokenExpired when that took too long.
         """
         async with socket.turn:
             is_another = self._is_another(socket, who)
@@ -195,7 +195,10 @@ class Sockets:
         told = {"all": socket.told["all"]} if is_another else socket.told
         try:
             return await self._recovery.missing(
-                after, lambda: ["all", *self._rooms(socket, who)], told, socket
+                after,
+                lambda: ["all", *self._rooms(socket, who)],
+                told,
+                lambda: not (socket.has_left or self._is_over(who)),
             )
         except RecoveryUnavailable as error:
             raise DatabaseUnavailable() from error
@@ -205,7 +208,7 @@ class Sockets:
         try:
             await self._sio.replay(socket.sid, missing, lambda: self._enter(socket, who))
         except RecoveryUnavailable as error:
-            raise DatabaseUnavailable() from error
+            raise TokenExpired() if self._is_over(who) else DatabaseUnavailable() from error
         finally:
             socket.missing = None
 
@@ -267,6 +270,10 @@ class Sockets:
         with contextlib.suppress(TimeoutError, DatabaseUnavailable):
             async with asyncio.timeout(_PATIENCE_S):
                 await self._recovery.end(pid)
+
+    def _is_over(self, who: SignedIn[Listener]) -> bool:
+        """Whether the grace after the token has ended, too."""
+        return seconds_left(who.expires_at) + self._grace_s <= 0
 
     def _at_expiry(self, socket: Socket) -> None:
         assert socket.who is not None

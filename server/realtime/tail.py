@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
+from events import ChatRemoved
 from server.engine.recovery import Missed
 from server.identity import EVERY_DIALOG, rooms_that_hear
 from server.realtime.cursor import Cursor
@@ -94,6 +95,9 @@ class Tail:
         if end is None or (here.epoch, here.position) != (end.epoch, end.position + 1):
             self._shared = _Events(self._most, here.position - 1)
             self._others = _Events(self._most, here.position - 1)
+        if event.name == ChatRemoved.name:
+            # What stands in the log has changed: it is read there again.
+            self._shared = _Events(self._most, here.position - 1)
         late = told(here.epoch, here.position, event.name, event.data)
         for audience in rooms_that_hear(event.audience):
             self._of(audience).add(audience, late)

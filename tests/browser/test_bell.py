@@ -44,8 +44,17 @@ async def test_what_is_read_on_one_device_is_read_on_all(club: Club, window: Ope
     await told(club, player, paid(778))
     await at_seat.rings(1)
     await on_phone.rings(1)
+    await at_seat.page.keyboard.press("Enter")
+    await expect(at_seat.part("notice").first).to_contain_text("new")
+    await expect(at_seat.part("notice").nth(1)).not_to_contain_text("new")
 
 
+def plain(name: str) -> str:
+    """A name in a sentence; the marks keep its direction to itself (UAX #9)."""
+    return f"\u2068{name}\u2069"
+
+
+CUP = plain("<b>Cup</b>")
 EVENT = {
     "eventId": 7,
     "title": "<b>Cup</b>",
@@ -60,18 +69,18 @@ SENDER = {"id": 5, "username": "staff-5", "role": "staff"}
 KINDS = {
     "reply": (
         {"dialogId": 4, "subject": "PC 12", "messageId": 9, "sender": SENDER},
-        "staff-5 wrote in “PC 12”",
+        f"{plain('staff-5')} wrote in “{plain('PC 12')}”",
         "/dialogs#4",
     ),
-    "invitation": (EVENT, "You are invited: “<b>Cup</b>”, May 16, 06:00 PM", AT_EVENT),
-    "event_changed": (EVENT, "“<b>Cup</b>” was changed: May 16, 06:00 PM, Yard", AT_EVENT),
-    "event_cancelled": (EVENT, "“<b>Cup</b>”, May 16, 06:00 PM, is cancelled", AT_EVENT),
-    "reminder": (EVENT, "Soon: “<b>Cup</b>”, May 16, 06:00 PM, Yard", AT_EVENT),
-    "promoted": (EVENT, "A seat became free: you are in for “<b>Cup</b>”", AT_EVENT),
+    "invitation": (EVENT, f"You are invited: “{CUP}”, May 16, 06:00 PM", AT_EVENT),
+    "event_changed": (EVENT, f"“{CUP}” was changed: May 16, 06:00 PM, {plain('Yard')}", AT_EVENT),
+    "event_cancelled": (EVENT, f"“{CUP}”, May 16, 06:00 PM, is cancelled", AT_EVENT),
+    "reminder": (EVENT, f"Soon: “{CUP}”, May 16, 06:00 PM, {plain('Yard')}", AT_EVENT),
+    "promoted": (EVENT, f"A seat became free: you are in for “{CUP}”", AT_EVENT),
     "payment": ({"amount": 99.5}, "99.50 came in on your balance", "#history"),
     "prize": (
         {"inventoryId": 12, "item": ITEM},
-        "“Headset” is ready to collect, ticket #12",
+        f"“{plain('Headset')}” is ready to collect, ticket #12",
         "#inventory",
     ),
 }

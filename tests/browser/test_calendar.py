@@ -30,7 +30,7 @@ async def test_cup_with_one_seat_is_offered_full_freed_moved_and_called_off(
 
     # The bell rings on the player's page, in words too, and leads to the event.
     await at_seat.rings(1)
-    await expect(at_seat.part("bell-told")).to_contain_text("You are invited: “Cup”")
+    await expect(at_seat.part("bell-told")).to_contain_text("You are invited: “\u2068Cup\u2069”")
     await at_seat.press("bell")
     await at_seat.rings(0)
     await at_seat.notice("invitation").get_by_role("link").click()

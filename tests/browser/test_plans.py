@@ -34,7 +34,7 @@ async def test_event_and_bell_follow_in_an_open_window(
 
     made = await holds(owner, guest, other, title=f"Cup over {way.name}", capacity=1)
     await at_home.rings(1)
-    await expect(at_home.part("bell-told")).to_contain_text(f"invited: “Cup over {way.name}”")
+    await expect(at_home.part("bell-told")).to_contain_text(f"“\u2068Cup over {way.name}\u2069”")
     await at_home.press("bell")
     await at_home.notice("invitation").get_by_role("link").click()
     await at_home.rings(0)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from server.config import Config
-from tests.club import Answer, Club, Person, until
+from tests.club import Answer, Club, Person, SocketDoor, until
 from tests.conftest import make_config
 from tests.dialogs import people
 from tests.http.conftest import somebody_waits
@@ -172,3 +172,30 @@ async def test_line_by_socket_is_the_same_as_by_http(club: Club) -> None:
     guest = await club.visitor("websocket")
     assert (await guest.ask("chat:send", {"text": "Hi"}))["code"] == "unauthorized"
     await guest.close()
+
+
+@pytest.mark.parametrize("door", ["updates", "websocket"])
+async def test_what_was_removed_is_not_told_later_to_who_was_away(club: Club, door: str) -> None:
+    player, _, staff = await people(club)
+    before = (await club.call("GET", "/api/updates"))["cursor"]
+    kept = await says(player, "Kept")
+    gone = await says(player, "Gone")
+    await club.settled()
+    assert (await staff.call("DELETE", f"/api/chat/{gone['id']}")).status == 200
+    await club.settled()
+
+    if door == "updates":
+        page = await club.call("GET", f"/api/updates?after={before}")
+        told = [(event["event"], event["data"]) for event in page["events"]]
+    else:
+        socket = SocketDoor(club, door, {"token": player.token, "after": before})
+        await socket.open()
+        await socket.hears("chat:removed")
+        told = socket.heard
+        await socket.close()
+    chat = [(name, data) for name, data in told if name.startswith("chat:")]
+    assert chat == [
+        ("chat:message", kept),
+        ("chat:message", gone | {"text": ""}),
+        ("chat:removed", {"id": gone["id"]}),
+    ]

@@ -1,7 +1,10 @@
 """Who is signed in: tokens that end, are renewed, or are refused."""
 
 import asyncio
+import json
+import subprocess
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -12,7 +15,31 @@ from tests.kit.conftest import through
 from tests.kit.kit import Kit, Refused, kit, session_of
 from tests.kit.teller import Teller
 
+KIT = Path(__file__).parents[2] / "clients" / "javascript"
 TRANSPORTS = ["websocket", "polling", "updates"]
+
+
+# Node has none of its own.
+_TWO_CLUBS = """
+const kept = new Map();
+globalThis.localStorage = {
+  getItem: (name) => kept.get(name) ?? null,
+  setItem: (name, text) => kept.set(name, text),
+  removeItem: (name) => kept.delete(name),
+};
+const { CyberHub } = await import(%s);
+const token = (url) => new CyberHub({ url }).session.token;
+new CyberHub({ url: "https://one.example" }).setSession({ token: "secret", user: { id: 1 } });
+console.log(token("https://one.example"), token("https://two.example"), token(""));
+"""
+
+
+def test_club_is_not_told_the_token_of_another_one() -> None:
+    script = _TWO_CLUBS % json.dumps((KIT / "index.js").as_uri())
+    said = subprocess.run(
+        ["node", "--input-type=module", "-e", script], capture_output=True, text=True, check=True
+    )
+    assert said.stdout.split() == ["secret", "null", "null"]
 
 
 def signed_out(page: Kit) -> bool:

@@ -54,6 +54,7 @@ class RawPage:
     ) -> None:
         """Connect, and take nothing yet."""
         self._client = await session(club, transport, query, **headers)
+        self.stop_reading()
         self._is_in = False
         said: dict[str, Any] = dict(self.auth)
         if self.pid is not None:
@@ -62,8 +63,18 @@ class RawPage:
 
     async def enter(self) -> None:
         """Take what comes until it is in."""
+        self.read_again()
         while not self._is_in:
             await self.step()
+
+    def stop_reading(self) -> None:
+        """As a page that hangs; one that polls reads nothing unless it asks."""
+        if isinstance(self._client, WebSocketClient):
+            self._client.websocket.http.stop_reading()
+
+    def read_again(self) -> None:
+        if isinstance(self._client, WebSocketClient):
+            self._client.websocket.http.read_again()
 
     async def step(self) -> None:
         """Take one packet."""

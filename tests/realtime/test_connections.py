@@ -1,17 +1,16 @@
 """`GET /api/admin/connections`: who is there at every door, and how each of them fares."""
 
-import asyncio
 import json
 from typing import Any
 
 import pytest
 
 from server.config import Config
-from server.keys import DB, FEEDS
+from server.keys import FEEDS
 from server.realtime.feeds import EXPIRED
 from tests.club import Club, Person, until
 from tests.conftest import make_config
-from tests.happenings import here, tell_all
+from tests.happenings import here, tell_all, tell_much
 from tests.realtime.raw_page import RawPage
 from tests.streams import EventStream, PlainSocket
 
@@ -62,18 +61,6 @@ async def test_member_is_shown_at_every_door_with_position_and_lag(club: Club) -
     await player.leave()
 
 
-async def tell_much(club: Club, person: Person) -> None:
-    """More than a connection takes that nobody reads from."""
-    async with club.app[DB].transaction() as tx:
-        await tx.execute(
-            "INSERT INTO event_log (audience, name, payload)"
-            " SELECT $1, 'long', json_build_object('text', repeat('x', 50000))"
-            " FROM generate_series(1, 500)",
-            f"user:{person.id}",
-        )
-    await tell_all(club)
-
-
 async def test_socket_that_is_told_what_it_missed_is_shown_as_far_behind_as_it_is(
     club: Club, transport: str
 ) -> None:
@@ -81,12 +68,11 @@ async def test_socket_that_is_told_what_it_missed_is_shown_as_far_behind_as_it_i
     page = RawPage(token=player.token, after=await here(club))
     await tell_much(club, player)
     await club.settled()
-    begun = asyncio.create_task(page.begin(club, transport))
+    await page.begin(club, transport)
 
     behind = await shows(club, player, transport, lambda each: each["lag"] > 0)
     assert behind["position"] != await here(club)
 
-    await begun
     await page.enter()
     await shows(club, player, transport, lambda each: each["lag"] == 0)
     assert len(page.heard) == 501
@@ -100,11 +86,13 @@ async def test_socket_that_says_where_it_is_is_shown_as_far_behind_as_it_is(club
     await club.settled()
     page = RawPage()
     await page.come(club)
+    page.stop_reading()
     me = {"userId": player.id, "token": player.token, "after": start}
     await page.say("421" + json.dumps(["user:identify", me]))
 
     await shows(club, None, "websocket", lambda each: each["lag"] > 0)
 
+    page.read_again()
     while not page.acks:
         await page.step()
     await shows(club, player, "websocket", lambda each: each["lag"] == 0)

@@ -4,6 +4,7 @@ A silence is never waited for: something that everybody hears is told afterwards
 has come, what did not come before it was not sent.
 """
 
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from server.config import Config
 from server.keys import DB, SIO, SOCKETS
 from tests.club import Club, Person, SocketDoor, until
 from tests.conftest import JWT_SECRET, make_config
+from tests.happenings import here, tell_much
+from tests.realtime.raw_page import RawPage
 
 # Longer than a command takes on a busy machine, short enough to wait for.
 GRACE_S = 1.0
@@ -373,4 +376,29 @@ async def test_old_token_does_not_take_back_what_a_fresh_one_gave(
 
     assert await heard(club, door, player, other) == [balance_of(other)]
     await door.close()
+    await witness.close()
+
+
+async def test_who_takes_what_was_missed_for_longer_than_the_token_lives_is_told_no_more_of_it(
+    club: Club, player: Person
+) -> None:
+    start = await here(club)
+    await tell_much(club, player)
+    await club.settled()
+    token = club.token(player, seconds=3)
+    witness = await club.visitor("websocket", {"token": token})
+    page = RawPage()
+    await page.come(club)
+    page.stop_reading()
+    me = {"userId": player.id, "token": token, "after": start}
+    await page.say("421" + json.dumps(["user:identify", me]))
+
+    await until(lambda: is_anonymous(club, witness), "the grace is over")
+
+    page.read_again()
+    while not page.acks:
+        await page.step()
+    assert refused(page.acks[1], "token_expired")
+    assert len(page.heard) < 501
+    await page.go()
     await witness.close()

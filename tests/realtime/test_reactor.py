@@ -12,10 +12,11 @@ import jwt
 import pytest
 
 from server.config import Config
+from server.embedded_postgres import EmbeddedPostgres
 from server.errors import Invalid
 from server.keys import FEEDS, REACTOR
 from tests.club import PATIENCE_S, Answer, Club, Person
-from tests.conftest import JWT_SECRET, make_config
+from tests.conftest import JWT_SECRET, database_of, make_config
 from tests.streams import EventStream, PlainSocket
 
 LARGEST = 1000
@@ -25,6 +26,15 @@ LARGEST = 1000
 def config(dsn: str, tmp_path_factory: pytest.TempPathFactory) -> Config:
     var_dir: Path = tmp_path_factory.mktemp("var")
     return make_config(dsn, var_dir, reactor_detail_max_bytes=LARGEST)
+
+
+@pytest.fixture
+async def alone(
+    config: Config, postgres: EmbeddedPostgres, template: str
+) -> AsyncIterator[Config]:
+    """Settings of a club with a database of its own: the only worker there is."""
+    async with database_of(postgres, template, "alone") as dsn:
+        yield replace(config, database_url=dsn)
 
 
 @pytest.fixture(scope="module")
@@ -249,8 +259,8 @@ async def test_listener_that_does_not_read_or_is_gone_disturbs_nobody(
 # --- counted and shown -------------------------------------------------------------------------
 
 
-async def test_status_stats_and_health_say_how_the_sockets_are(config: Config) -> None:
-    async with Club.open(config) as club:
+async def test_status_stats_and_health_say_how_the_sockets_are(alone: Config) -> None:
+    async with Club.open(alone) as club:
         player = await club.person(has_password=False)
         async with stream(club), PlainSocket.open(
             club, "/ws", userId=player.id, token=player.token
@@ -269,8 +279,8 @@ async def test_status_stats_and_health_say_how_the_sockets_are(config: Config) -
         assert (health.status, health["status"]) == (200, "ok")
 
 
-async def test_names_without_end_are_counted_together(config: Config) -> None:
-    async with Club.open(config) as club:
+async def test_names_without_end_are_counted_together(alone: Config) -> None:
+    async with Club.open(alone) as club:
         for n in range(150):
             await club.app[REACTOR].emit(f"type-{n}", n)
         stats = await club.call("GET", "/ws/stats")
@@ -281,8 +291,8 @@ async def test_names_without_end_are_counted_together(config: Config) -> None:
         assert (await club.call("GET", "/ws/stats"))["by_type"]["type-0"] == 2
 
 
-async def test_switched_off_it_does_nothing_and_says_so(config: Config) -> None:
-    async with Club.open(replace(config, reactor_enabled=False)) as club:
+async def test_switched_off_it_does_nothing_and_says_so(alone: Config) -> None:
+    async with Club.open(replace(alone, reactor_enabled=False)) as club:
         service = await club.person(role="service", has_password=False)
         async with stream(club) as socket:
             answer = await emits(service, "lights", {})

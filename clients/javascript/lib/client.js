@@ -49,9 +49,11 @@ export class CyberHub {
     this.#io = io;
     this.#timing = { ...TIMING, ...timing };
     this.#routes = { ...ROUTES, ...routes };
-    this.#memory = new Memory(name);
+    // Another club's token, or what waits for it, is none of this one's business.
+    const own = [name, this.#url].filter(Boolean).join(" ");
+    this.#memory = new Memory(own);
     this.#session = new Session({
-      name: `${name}.session`,
+      name: `${own}.session`,
       ask: (method, path, options) => this.#ask(method, path, options),
       onChange: (now, before) => this.#sessionChanged(now, before),
     });
@@ -81,7 +83,7 @@ export class CyberHub {
     });
     this.#state = this.#indicator.state;
     this.#outbox = new Outbox({
-      name: `${name}.queue`,
+      name: `${own}.queue`,
       memory: this.#memory,
       limit: queue.limit ?? QUEUE_LIMIT,
       maxAgeMs: queue.maxAgeMs ?? QUEUE_MAX_AGE_MS,
@@ -105,7 +107,7 @@ export class CyberHub {
     });
     this.#hub = new Hub({
       // A tab that is to use one transport only does not share with those that may use all.
-      name: [name, this.#url, transport].filter(Boolean).join(" "),
+      name: [own, transport].filter(Boolean).join(" "),
       line: this.#line,
       inbox: this.#inbox,
       snapshot: this.#snapshot,

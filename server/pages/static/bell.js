@@ -4,6 +4,7 @@ import { ago, moment } from "./format.js";
 import { t } from "./i18n.js";
 import { loadMore, loadPreferences, notices, prefer, readAll, reload } from "./notices.js";
 import { drawingOf, noticeLeads, noticeSays } from "./noticing.js";
+import { useSpoken } from "./spoken.js";
 import { useStore } from "./store.js";
 import { Action, complain, html } from "./ui.js";
 
@@ -25,8 +26,8 @@ function Entry({ notice, isNew, onFollow }) {
     </li>`;
 }
 
-/** `unreadFrom`: ids above it were not read when the panel was opened. */
-function List({ unreadFrom, onFollow }) {
+/** `opened`: what was the newest, and how many were unread, when the panel was opened. */
+function List({ opened, onFollow }) {
   const { list, more, failed } = useStore(notices);
   if (list === null && !failed) return html`<p class="quiet bell-empty">${t("loading")}</p>`;
   if (list === null) {
@@ -34,9 +35,12 @@ function List({ unreadFrom, onFollow }) {
   }
   if (list.length === 0) return html`<p class="quiet bell-empty" data-testid="notices-none">${t("bell.none")}</p>`;
   const older = () => loadMore().catch(complain);
+  // What was unread then, and what came since.
+  const before = list.findIndex(({ id }) => id <= opened.newest);
+  const isNew = (place) => before < 0 || place < before + opened.unread;
   return html`
     <ul class="notice-list">
-      ${list.map((notice) => html`<${Entry} key=${notice.id} notice=${notice} isNew=${notice.id > unreadFrom} onFollow=${onFollow} />`)}
+      ${list.map((notice, place) => html`<${Entry} key=${notice.id} notice=${notice} isNew=${isNew(place)} onFollow=${onFollow} />`)}
     </ul>
     ${more && html`<div class="bell-more"><${Action} kind="slim" testid="notices-more" onClick=${older}>${t("more")}<//></div>`}`;
 }
@@ -68,25 +72,15 @@ function Preferences() {
     </div>`;
 }
 
-/** What came last, in words, for those who do not see the bell move; not while `quiet`. */
-function useSpoken(quiet) {
-  const { news } = useStore(notices);
-  const [spoken, setSpoken] = useState("");
-  useEffect(() => {
-    if (news && !quiet) setSpoken(t("bell.told", { sentence: noticeSays(news) }));
-  }, [news, quiet]);
-  return spoken;
-}
-
 /** `quiet`: nothing is to be told now that the page is about to show itself. */
 export function Bell({ quiet }) {
-  const { list, unread } = useStore(notices);
+  const { list, unread, news } = useStore(notices);
   const [open, setOpen] = useState(false);
   const [settings, setSettings] = useState(false);
-  const [unreadFrom, setUnreadFrom] = useState(Infinity);
+  const [opened, setOpened] = useState(null);
   const panel = useRef(null);
   const bell = useRef(null);
-  const spoken = useSpoken(quiet);
+  const spoken = useSpoken(quiet ? undefined : news?.id, () => t("bell.told", { sentence: noticeSays(news) }));
 
   const toggled = (event) => {
     const isOpen = event.newState === "open";
@@ -109,9 +103,7 @@ export function Bell({ quiet }) {
     readAll();
   }, [open, seen, settings, newest]);
   useEffect(() => {
-    if (!open || list === null) return setUnreadFrom(Infinity);
-    // What was read before stays unmarked, what comes while it is open is new.
-    setUnreadFrom((from) => (from === Infinity ? (list.find(({ read }) => read)?.id ?? 0) : from));
+    setOpened(open && list !== null ? { newest: newest ?? 0, unread } : null);
   }, [open, list === null]);
 
   const shown = unread > MOST_SHOWN ? `${MOST_SHOWN}+` : String(unread);
@@ -136,6 +128,6 @@ export function Bell({ quiet }) {
         </header>
         ${settings
           ? html`<${Preferences} />`
-          : html`<${List} unreadFrom=${unreadFrom} onFollow=${() => panel.current.hidePopover()} />`}`}
+          : html`<${List} opened=${opened ?? { newest: newest ?? 0, unread }} onFollow=${() => panel.current.hidePopover()} />`}`}
     </div>`;
 }

@@ -1,13 +1,14 @@
 // What a notification says, and where it belongs.
 import { moment, money } from "./format.js";
 import { knows, t } from "./i18n.js";
+import { plain } from "./people.js";
 
 const EVENT = (data) => `/calendar#event-${data.eventId}`;
 
 // By kind: what the sentence is filled with, where it leads, and a 24×24 line drawing of it.
 const KINDS = {
   reply: {
-    words: ({ sender, subject }) => ({ name: sender.username, subject }),
+    words: ({ sender, subject }) => ({ name: plain(sender.username), subject: plain(subject) }),
     href: ({ dialogId }) => `/dialogs#${dialogId}`,
     drawing: "M4 5h16v11H9l-5 4z",
   },
@@ -22,7 +23,7 @@ const KINDS = {
     drawing: "M3 7h18v11H3zM3 11h18M7 15h3",
   },
   prize: {
-    words: ({ item, inventoryId }) => ({ name: item.name, id: inventoryId }),
+    words: ({ item, inventoryId }) => ({ name: plain(item.name), id: inventoryId }),
     href: () => "/#inventory",
     drawing: "M7 4h10v6a5 5 0 0 1-10 0zM7 6H4a3 3 0 0 0 3 4M17 6h3a3 3 0 0 1-3 4M12 15v3M8 20h8",
   },
@@ -32,9 +33,9 @@ const OTHER = { words: () => ({}), href: () => null, drawing: "M12 4v10M12 18v1"
 const of = ({ kind }) => (knows(`notice.${kind}`) && KINDS[kind]) || OTHER;
 
 const ofEvent = ({ title, location, startsAt }) => ({
-  title,
+  title: plain(title),
   when: moment(startsAt),
-  where: location && `, ${location}`,
+  where: location && `, ${plain(location)}`,
 });
 
 export function noticeSays(notice) {

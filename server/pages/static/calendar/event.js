@@ -1,7 +1,8 @@
 // One event: when, where, who comes, one's own answer, and for its owner and the staff more.
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { client, session } from "../hub.js";
 import { t } from "../i18n.js";
+import { sentence } from "../sentences.js";
 import { useStore } from "../store.js";
 import { Action, Confirm, Dialog, ErrorNote, html, toast } from "../ui.js";
 import { dayName, dayOf, endOn, keyOf, span, startOn } from "./days.js";
@@ -106,18 +107,21 @@ function Facts({ event, onOpen }) {
 export function EventDialog({ id, onOpen, onEdit, onClose }) {
   const { user } = useStore(session);
   const event = useStore(plans).events[id];
-  const [gone, setGone] = useState(false);
+  const [problem, setProblem] = useState(null);
+  const wasThere = useRef(false);
+  wasThere.current ||= Boolean(event);
   const [cancels, setCancels] = useState(false);
   useEffect(() => {
     // Also when it is known: what is known may be from before.
     let left = false;
-    client.eventually(() => loadOne(id)).catch((error) => left || (error.status === 404 && setGone(true)));
+    client.eventually(() => loadOne(id)).catch((error) => left || setProblem(error));
     return () => (left = true);
   }, [id]);
   if (!event) {
+    const isGone = wasThere.current || problem?.status === 404;
     return html`
       <${Dialog} label=${t("calendar")} kind="small" onClose=${onClose}>
-        <p class="note" role="status" data-testid="event-gone">${t(gone ? "event.gone" : "loading")}</p>
+        <p class="note" role="status" data-testid="event-gone">${isGone ? t("event.gone") : problem ? sentence(problem) : t("loading")}</p>
       <//>`;
   }
   const own = mayChange(event, user) && !event.cancelled;

@@ -3,6 +3,7 @@ import { render } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { client, session } from "../hub.js";
 import { language, t } from "../i18n.js";
+import { isStaff } from "../people.js";
 import { SignIn } from "../signin.js";
 import { kept, useStore } from "../store.js";
 import { TopBar, WaitBanner } from "../topbar.js";
@@ -104,7 +105,7 @@ function Calendar({ user }) {
 
   const all = Object.values(events);
   const isKnown = known !== null && known[0] <= time[0] && known[1] >= time[1];
-  const begin = () => setDraft(blank(view === "month" && chosen >= today ? chosen : today, user.role !== "member"));
+  const begin = () => setDraft(blank(view === "month" && chosen >= today ? chosen : today, isStaff(user)));
   const switchTo = (next) => {
     kept.write(VIEW, next);
     setView(next);

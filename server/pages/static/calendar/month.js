@@ -86,7 +86,7 @@ export function Month({ month, chosen, events, onChoose, onOpen, children }) {
         </tbody>
       </table>
       <section class="panel of-day" aria-labelledby="of-day" data-testid="of-day">
-        <h2 id="of-day" aria-live="polite">${dayName(chosen)}</h2>
+        <h2 id="of-day">${dayName(chosen)}</h2>
         ${ofDay.length === 0
           ? html`<p class="quiet">${t("calendar.day.none")}</p>`
           : html`<ul class="plans">${ofDay.map((event) => html`<${EventLine} key=${event.id} event=${event} day=${chosen} onOpen=${onOpen} />`)}</ul>`}

@@ -1,5 +1,6 @@
 // What the calendar's page knows of events, and what a member can do with them.
 import { client, link, session } from "../hub.js";
+import { isStaff } from "../people.js";
 import { coalesced, createStore } from "../store.js";
 
 const PLANS = "plans";
@@ -13,6 +14,9 @@ const EMPTY = { events: {}, known: null, failed: null };
 export const plans = createStore(EMPTY);
 
 const whoIs = () => session.get().user?.id ?? null;
+// crypto.randomUUID exists on secure origins only.
+const newKey = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+
 let wanted = null;
 
 const put = (event) => plans.set(({ events }) => ({ events: { ...events, [event.id]: event } }));
@@ -127,9 +131,20 @@ client.recall(PLANS).then((kept) => {
 
 // --- What a member does ------------------------------------------------------------------
 
-/** `draft` with an id is a change; without, it is made once however often it is asked for. Gives the event. Raises: ApiError. */
+// What was sent and not decided; pressed again it is the same, and made once.
+let undecided = null;
+
+async function create(draft) {
+  const sent = JSON.stringify(draft);
+  if (undecided?.sent !== sent) undecided = { sent, key: newKey() };
+  const answer = await client.money("/api/events", draft, { key: undecided.key });
+  undecided = null;
+  return answer;
+}
+
+/** `draft` with an id is a change. Gives the event. Raises: ApiError. */
 export async function save({ id, ...draft }) {
-  const { event } = id ? await client.put(`/api/events/${id}`, draft) : await client.money("/api/events", draft);
+  const { event } = await (id ? client.put(`/api/events/${id}`, draft) : create(draft));
   load.touch();
   put(event);
   return event;
@@ -143,13 +158,13 @@ export async function cancel(id) {
 
 export async function answer(id, status) {
   await client.put(`/api/events/${id}/participants/me`, { status });
-  await loadOne(id);
+  refresh(id);
   load();
 }
 
 export async function invite(id, userIds) {
   await client.post(`/api/events/${id}/invitations`, { userIds });
-  await loadOne(id);
+  refresh(id);
 }
 
 /** {id, username} of exactly this name. Raises: ApiError. */
@@ -174,7 +189,7 @@ export function meaning(event, user) {
 }
 
 export const isOver = (event) => new Date(event.endsAt) <= Date.now();
-export const mayChange = (event, user) => event.owner.id === user?.id || ["staff", "admin"].includes(user?.role);
+export const mayChange = (event, user) => event.owner.id === user?.id || isStaff(user);
 
 const isSeated = ({ status, waitlisted }) => status === "accepted" && !waitlisted;
 export const seated = (event) => event.participants.filter(isSeated);
