@@ -19,7 +19,7 @@ from bench.commits import connected
 from bench.engine.children import compile_load
 
 _SOCKETS = 5000
-_LINES = 60
+_LINES, _LINES_BEFORE = 100, 10
 _LINES_AIM_MS = 100.0
 _REQUESTS = 500
 _WARM_UP = 50
@@ -248,7 +248,10 @@ def _lines(club: RunningClub) -> str:
     listening = connected(club, club.members, "127.0.0.2")
     longest_ms, middle_ms = [], []
     before = club.server_cpu_s()
-    for member in club.members[1 : _LINES + 1]:
+    for number, member in enumerate(club.members[1 : _LINES_BEFORE + _LINES + 1]):
+        if number == _LINES_BEFORE:
+            longest_ms, middle_ms = [], []
+            before = club.server_cpu_s()
         told = listening.ask("status")["received"]
         listening.ask("reset")
         connection = http.client.HTTPConnection(club.host, club.port)
@@ -266,11 +269,11 @@ def _lines(club: RunningClub) -> str:
         time.sleep(0.05)
     cpu_ms = (club.server_cpu_s() - before) / _LINES * 1000
     listening.stop()
-    cuts = statistics.quantiles(longest_ms, n=100)
-    met = "yes" if cuts[98] < _LINES_AIM_MS else "no"
+    within = sum(each < _LINES_AIM_MS for each in longest_ms)
     return (
-        f"| {_SOCKETS:,} | {statistics.median(middle_ms):.0f} | {cuts[49]:.0f} | {cuts[98]:.0f} "
-        f"| {met} | {_LINES} | {cpu_ms:.0f} |"
+        f"| {_SOCKETS:,} | {statistics.median(middle_ms):.0f} | {min(longest_ms):.0f} "
+        f"| {statistics.median(longest_ms):.0f} | {max(longest_ms):.0f} "
+        f"| {within} of {_LINES} | {cpu_ms:.0f} |"
     )
 
 
@@ -303,7 +306,7 @@ async def measure() -> str:
             "A line of the chat, from when it is written until the last WebSocket has it, in ms. "
             f"Aim: below {_LINES_AIM_MS:g} ms.",
             "",
-            "| sockets | half of them, p50 | the last, p50 | the last, p99 | aim met | lines "
+            "| sockets | half of them | the last: best | median | worst | aim met "
             "| server CPU, ms each |",
             "|---|---|---|---|---|---|---|",
             line,

@@ -357,4 +357,6 @@ class Time(fields.Field[datetime]):
 
 def iso(moment: datetime) -> str:
     """`2026-11-21T09:30:00.125Z`."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    if moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
+    return moment.isoformat(timespec="milliseconds")[: -len("+00:00")] + "Z"
