@@ -6,6 +6,7 @@ import ctypes
 import gc
 import json
 import os
+import resource
 import signal
 import sys
 from collections.abc import Iterator
@@ -37,9 +38,18 @@ def serve(config: Config, *, minded_by: int | None = None) -> None:
     if minded_by is not None:
         _end_with(minded_by)
     logs.configure(format=config.log_format, level=config.log_level)
+    allow_open_files()
     with database(config) as (dsn, postgres):
         # In the main thread: PostgreSQL is tied to the life of the thread that forks it.
         uvloop.run(_run_server(config.with_database(dsn), postgres))
+
+
+def allow_open_files() -> None:
+    """Take as many open files as this process may: each client is one, and shells give few."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _end_with(parent: int) -> None:

@@ -8,6 +8,7 @@ import asyncio
 import hashlib
 import time
 from collections.abc import Collection
+from enum import Enum
 
 import structlog
 
@@ -41,21 +42,29 @@ _AGAIN_S = 1.0
 # So many seconds' worth may come at once: a whole club leaves in one moment.
 _BURST_S = 100.0
 
+
+class Kind(Enum):
+    """What a mark says of a socket."""
+
+    ENDED = "ended"
+    REPLAYED = "replayed"
+
+
 Looked = tuple[Head, frozenset[bytes]]
 
 
 def ended(pid: str) -> bytes:
     """The mark of a socket that does not come back."""
-    return _hash("ended", pid)
+    return _hash(Kind.ENDED, pid)
 
 
 def replayed(pid: str, offset: str | None) -> bytes:
     """The mark of a socket that was being told what came after `offset`."""
-    return _hash("replayed", f"{pid} {offset}")
+    return _hash(Kind.REPLAYED, f"{pid} {offset}")
 
 
-def _hash(kind: str, text: str) -> bytes:
-    return hashlib.sha256(f"{kind} {text}".encode()).digest()[:16]
+def _hash(kind: Kind, text: str) -> bytes:
+    return hashlib.sha256(f"{kind.value} {text}".encode()).digest()[:16]
 
 
 class Marks:
@@ -64,18 +73,21 @@ class Marks:
     def __init__(self, db: Database, *, per_second: float) -> None:
         self._db = db
         self._rate = Rate(per_second, max(1, round(per_second * _BURST_S)))
-        self._arrival = 0.0
+        self._arrivals = dict.fromkeys(Kind, 0.0)
         self._sets: Batches[bytes, None] = Batches(self._write, most=_TOGETHER)
         self._looks: Batches[tuple[bytes, ...], Looked] = Batches(self._read, most=_TOGETHER)
         self._unwritten: dict[bytes, None] = {}
         self._writer: asyncio.Task[None] | None = None
 
-    def admits(self) -> bool:
-        """Whether clients have not brought about too many marks lately."""
-        arrival = self._rate.admit(self._arrival, time.monotonic())
+    def admits(self, kind: Kind) -> bool:
+        """Whether clients have not brought about too many marks of a kind lately.
+
+        Who says goodbye again and again takes nothing from those that are told what they missed.
+        """
+        arrival = self._rate.admit(self._arrivals[kind], time.monotonic())
         if arrival is None:
             return False
-        self._arrival = arrival
+        self._arrivals[kind] = arrival
         return True
 
     async def set(self, mark: bytes) -> None:

@@ -23,7 +23,7 @@ from server.metrics import RECOVERIES
 from server.realtime import marks
 from server.realtime.cursor import BadCursor, Cursor
 from server.realtime.log import EventLog, Head
-from server.realtime.marks import Marks
+from server.realtime.marks import Kind, Marks
 from server.realtime.missed import Missing, Source
 from server.realtime.pids import Pid, Pids
 from server.realtime.tail import Tail
@@ -183,7 +183,7 @@ class LogRecovery:
         return Returning(self, socket, ticket, recovers=recovers)
 
     def ended(self, pid: str) -> None:
-        if self._marks.admits():
+        if self._marks.admits(Kind.ENDED):
             self._marks.set_soon(marks.ended(pid))
 
     # What the sockets ask.
@@ -273,7 +273,7 @@ class Returning:
         missed = await self._missing.read()
         if missed and not self._is_marked:
             self._is_marked = True
-            if self._recovery._marks.admits():
+            if self._recovery._marks.admits(Kind.REPLAYED):
                 try:
                     await self._recovery._marks.set(self._mark)
                 except DatabaseUnavailable as error:

@@ -10,6 +10,7 @@ import pytest
 
 from server.config import Config
 from server.keys import SOCKETS
+from tests import notices
 from tests.club import PASSWORD, Club, until
 from tests.kit.conftest import through
 from tests.kit.kit import Kit, Refused, kit, session_of
@@ -70,6 +71,28 @@ async def test_member_signs_in_hears_signs_out_and_hears_no_more(club: Club) -> 
         await page.hears("cases:updated", 2)
         assert page.all(f"balance:updated:{player.id}") == [{"balance": 5}]
         assert await page.do("snapshot") is None
+
+
+async def test_snapshot_counts_what_is_unread(club: Club) -> None:
+    player = await club.person(has_password=False)
+    async with kit(club.url, player) as page:
+
+        async def counts(unread: int) -> None:
+            async def does() -> bool:
+                snapshot = await page.do("snapshot")
+                return snapshot is not None and snapshot["unread"] == unread
+
+            await until(does, f"{unread} are unread")
+
+        await counts(0)
+        # The second takes the place of the first.
+        for _ in range(2):
+            await notices.told(club, player, ("reply", {"dialogId": 1}, "dialog:1"))
+        await notices.told(club, player, ("reminder", {}, None))
+        await counts(2)
+        newest = (await notices.listed(player))["notifications"][0]["id"]
+        await player.post("/api/notifications/read", {"upTo": newest})
+        await counts(0)
 
 
 async def test_wrong_password_is_raised_with_its_code(club: Club) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from cyberhub_client import Client, Event
+from tests import notices
 from tests.clients.proxy import Proxy
 from tests.club import PATIENCE_S, Club, until
 from tests.happenings import here, tell_all
@@ -104,6 +105,30 @@ async def test_snapshot_is_kept_true_by_the_events(club: Club) -> None:
                 told.clear()
                 await told.wait()
         assert player.client.snapshot is not None
+
+
+async def test_snapshot_counts_what_is_unread(club: Club) -> None:
+    member = await club.person(has_password=False)
+    async with bot(club.url, member) as player:
+
+        async def counts(unread: int) -> None:
+            async def does() -> bool:
+                return player.client.snapshot is not None and (
+                    player.client.snapshot["unread"] == unread
+                )
+
+            await until(does, f"{unread} are unread")
+
+        await counts(0)
+        await notices.told(club, member, ("reminder", {}, None), ("promoted", {}, None))
+        await counts(2)
+        # One that takes the place of another.
+        for _ in range(2):
+            await notices.told(club, member, ("reply", {"dialogId": 1}, "dialog:1"))
+        await counts(3)
+        newest = (await notices.listed(member))["notifications"][0]["id"]
+        await member.post("/api/notifications/read", {"upTo": newest})
+        await counts(0)
 
 
 async def test_caller_who_is_slow_costs_a_bounded_amount_and_misses_nothing(

@@ -1,6 +1,8 @@
 """The server on a database that it is given: what it needs to start, and what it logs."""
 
 import json
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ import socketio
 from server.embedded_postgres import EmbeddedPostgres
 from tests.club import PATIENCE_S
 from tests.conftest import JWT_SECRET, PAYMENT_SECRET, database_of
-from tests.process.server import Server, command, free_port
+from tests.process.server import REPOSITORY, Server, command, free_port
 
 SECRETS = {"jwt_secret": JWT_SECRET, "payment_secret": PAYMENT_SECRET}
 
@@ -123,3 +125,14 @@ def find(server: Server, **what: Any) -> Any:
     """The first line of the log with these values, or None."""
     lines = server.log_lines()
     return next((line for line in lines if what.items() <= line.items()), None)
+
+
+def test_server_takes_all_open_files_that_it_may_have() -> None:
+    script = (
+        "import resource as r; hard = r.getrlimit(r.RLIMIT_NOFILE)[1];"
+        "r.setrlimit(r.RLIMIT_NOFILE, (64, hard));"
+        "from server.serve import allow_open_files; allow_open_files();"
+        "print(r.getrlimit(r.RLIMIT_NOFILE) == (hard, hard))"
+    )
+    said = subprocess.run([sys.executable, "-c", script], cwd=REPOSITORY, capture_output=True)
+    assert said.stdout.strip() == b"True", said.stderr

@@ -68,7 +68,13 @@ export class Snapshot {
       this.#touched = cursor ?? NO_CURSOR;
       this.show({ ...value, balance: data.balance });
     }
-    if (event === `inventory:updated:${id}` && this.#options.leads()) {
+    if (event === "notification:read") {
+      this.#touched = cursor ?? NO_CURSOR;
+      this.show({ ...value, unread: data.unread });
+    }
+    // How many are unread now is not told with a new one: it may have taken another's place.
+    const isStale = event === `inventory:updated:${id}` || event === "notification:new";
+    if (isStale && this.#options.leads()) {
       // What is decided against it (signed out, forbidden) is told elsewhere.
       this.#options.eventually(() => this.refresh()).catch(() => {});
     }

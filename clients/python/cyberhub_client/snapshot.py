@@ -51,7 +51,11 @@ class Snapshot:
         if event.name == f"balance:updated:{user_id}":
             self._touched = event.cursor
             self.show(value | {"balance": event.data["balance"]})
-        elif event.name == f"inventory:updated:{user_id}":
+        elif event.name == "notification:read":
+            self._touched = event.cursor
+            self.show(value | {"unread": event.data["unread"]})
+        elif event.name in (f"inventory:updated:{user_id}", "notification:new"):
+            # How many are unread is not told with a new one: it may have taken another's place.
             self._touched = event.cursor
             self._on_stale()
 
