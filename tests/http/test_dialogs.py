@@ -224,6 +224,28 @@ async def test_note_does_not_reopen_and_is_not_counted_for_players(club: Club) -
     assert await unread(player, dialog) == 0
 
 
+async def test_what_happens_after_a_note_tells_players_nothing_of_it(club: Club) -> None:
+    player, other, staff = await people(club)
+    dialog = await begins(player)
+    answer = await writes(staff, dialog, "We look into it")
+    cursor = (await club.call("GET", "/api/updates"))["cursor"]
+    await writes(staff, dialog, "A known cheater", internal=True)
+
+    path = f"/api/dialogs/{dialog['id']}"
+    await staff.call("PATCH", path, {"status": "pending", "assigneeId": staff.id})
+    await seat(staff, dialog, other, taken=True)
+    await reads(player, answer)
+    await seat(staff, dialog, other, taken=False)
+
+    for person in (player, other):
+        told = (await person.get(f"/api/updates?after={cursor}"))["events"]
+        updates = [each["data"] for each in told if each["event"] == "dialog_update"]
+        assert len(updates) >= 1
+        assert all(each["lastMessage"] == answer for each in updates)
+        assert "cheater" not in str(told)
+    assert updates[-1]["unread"] == 0
+
+
 async def test_note_is_gone_for_who_wrote_it_and_is_not_staff_any_more(club: Club) -> None:
     player, _, staff = await people(club)
     dialog = await begins(player, staff)
