@@ -41,6 +41,27 @@ _LOOK_UP = """
 """
 
 
+# Scrolls, and has a message come before the browser tells the page of the scrolling; where a
+# message is before and afterwards.
+_SCROLL_AND_HEAR = """
+    async (up) => {
+        const { arrived, thread } = await import("/static/dialogs/thread.js");
+        const frame = () => new Promise((go) => requestAnimationFrame(go));
+        const list = document.querySelector('[data-testid="messages"]');
+        list.scrollTop -= up;
+        const seen = [...list.querySelectorAll(".message-text")].find(
+            (each) => each.getBoundingClientRect().top > list.getBoundingClientRect().top + 50);
+        const place = () => Math.round(seen.getBoundingClientRect().top);
+        const before = place();
+        const last = thread.get().messages.at(-1);
+        arrived({ ...last, id: last.id + 1_000_000, localId: null, text: "At once" });
+        await frame();
+        await frame();
+        return [before, place()];
+    }
+"""
+
+
 @pytest.fixture(scope="module")
 def config(dsn: str, tmp_path_factory: pytest.TempPathFactory) -> Config:
     return make_config(dsn, tmp_path_factory.mktemp("var"), messages_burst=10_000)
@@ -92,6 +113,21 @@ async def test_member_reads_back_to_the_beginning_and_the_page_stands_still(
     assert await unread(player, dialog) == 1
     await at_seat.press("to-end")
     await talk.has_unread(at_seat, dialog["id"], 0)
+
+
+async def test_list_that_is_being_scrolled_does_not_jump_back_when_a_message_comes(
+    club: Club, window: OpensWindow
+) -> None:
+    player, _, staff = await people(club)
+    dialog = await begins(player)
+    for number in range(40):
+        await writes(player, dialog, f"Message {number}")
+    at_seat = await window(f"/dialogs#{dialog['id']}", who=player)
+    await expect(talk.message(at_seat, "Message 39")).to_be_in_viewport()
+    # From the end, and from the middle.
+    for up in (300, 200):
+        before, after = await at_seat.page.evaluate(_SCROLL_AND_HEAR, up)
+        assert before == after
 
 
 async def test_message_is_read_when_somebody_looks_at_it(club: Club, window: OpensWindow) -> None:

@@ -14,14 +14,14 @@ const bottomOf = (element) => element.offsetTop + element.offsetHeight;
  */
 export function useBothEnds(shown, onMoved) {
   const box = useRef(null);
-  const held = useRef({ atEnd: true });
+  const held = useRef({ atEnd: true, scrollTop: 0 });
   const [atEnd, setAtEnd] = useState(true);
 
   const hold = () => {
     const { children, scrollTop, scrollHeight, clientHeight } = box.current;
     const element = [...children].find((child) => "entry" in child.dataset && bottomOf(child) > scrollTop);
     const isAtEnd = scrollHeight - scrollTop - clientHeight < NEAR_PX;
-    held.current = { atEnd: isAtEnd, element, offset: element ? bottomOf(element) - scrollTop : 0 };
+    held.current = { atEnd: isAtEnd, scrollTop, element, bottom: element && bottomOf(element) };
     setAtEnd(isAtEnd);
     onMoved?.(box.current);
   };
@@ -31,9 +31,11 @@ export function useBothEnds(shown, onMoved) {
   };
 
   useLayoutEffect(() => {
-    const { atEnd: follows, element, offset } = held.current;
+    const { atEnd: wasAtEnd, scrollTop, element, bottom } = held.current;
+    // Somebody may have scrolled since, and the browser tells it with the next frame only.
+    const follows = wasAtEnd && box.current.scrollTop >= scrollTop;
     if (follows) box.current.scrollTop = box.current.scrollHeight;
-    else if (element?.isConnected) box.current.scrollTop = bottomOf(element) - offset;
+    else if (element?.isConnected) box.current.scrollTop += bottomOf(element) - bottom;
     hold();
   }, [shown]);
 
