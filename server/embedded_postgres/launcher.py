@@ -117,8 +117,9 @@ def main(text: str) -> NoReturn:
         if os.getppid() != plan["parent"]:
             # It died before the line above could tell us.
             sys.exit("The server that wanted PostgreSQL has ended.")
-        # The interpreter ignores SIGPIPE and SIGXFSZ, and that would be inherited.
-        for number in (signal.SIGPIPE, signal.SIGXFSZ):
+        # The interpreter ignores SIGPIPE and SIGXFSZ, a shell in the background those that
+        # interrupt and quit, and that would be inherited.
+        for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGQUIT):
             signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, [])
         os.execv(argv[0], argv)

@@ -146,7 +146,7 @@ def left_over(rig: Rig, tasks_before: set[Any]) -> dict[str, Any]:
         "unsettled": sio.manager._unsettled,
         "callbacks": sio.manager.callbacks,
         "environ": sio.environ,
-        "callers": [each for each in eio._opening._callers._by_address.values() if each.sessions],
+        "callers": [each for each in eio._opening._callers._by_network.values() if each.sessions],
         "deadlines": eio.wheel._slots,
         "connections": [each for front in fronts for each in front.connections],
         "tasks": asyncio.all_tasks() - tasks_before - {asyncio.current_task()},

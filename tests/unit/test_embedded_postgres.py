@@ -397,12 +397,18 @@ def test_a_pid_that_came_back_for_another_process_does_not_stand_in_the_way(root
             other.kill()
 
 
+@pytest.mark.parametrize("quit_is_ignored", [False, True], ids=["", "from a shell's background"])
 async def test_a_first_start_that_was_killed_halfway_is_begun_anew(
-    base: Path, wrapped: Path
+    base: Path, wrapped: Path, quit_is_ignored: bool
 ) -> None:
     root = base / "pg"
     (wrapped / "hold-single").touch()
+    # As a shell without job control starts what it does not wait for.
+    how = signal.SIG_IGN if quit_is_ignored else signal.SIG_DFL
+    before = [(number, signal.signal(number, how)) for number in (signal.SIGINT, signal.SIGQUIT)]
     with server_process(root, pg_bin=wrapped) as process:
+        for number, handler in before:
+            signal.signal(number, handler)
         await eventually((wrapped / "held").exists)
         process.kill()
     assert (root / "new" / "data" / "PG_VERSION").exists() and not (root / "data").exists()
