@@ -4,7 +4,8 @@ PYTHON  ?= python3
 PORT    ?= 3000
 VAR_DIR ?= var
 T       ?= tests
-JOBS    ?= auto
+# One more than there are cores: much of the time a test waits.
+JOBS    ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 
 VENV := .venv
 BIN  := $(VENV)/bin
