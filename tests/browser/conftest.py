@@ -14,7 +14,7 @@ from tests.club import PATIENCE_S, Club, Person
 
 NO_CHROMIUM = "The page tests need Chromium. Run as root: apt-get install -y chromium"
 
-_NAMES = ("chromium", "chromium-browser", "google-chrome")
+_NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 
 # What a browser does besides showing pages is noise here.
 _QUIET = (

@@ -48,10 +48,11 @@ _SCROLL_AND_HEAR = """
         const { arrived, thread } = await import("/static/dialogs/thread.js");
         const frame = () => new Promise((go) => requestAnimationFrame(go));
         const list = document.querySelector('[data-testid="messages"]');
+        const top = (element) => element.getBoundingClientRect().top;
         list.scrollTop -= up;
         const seen = [...list.querySelectorAll(".message-text")].find(
-            (each) => each.getBoundingClientRect().top > list.getBoundingClientRect().top + 50);
-        const place = () => Math.round(seen.getBoundingClientRect().top);
+            (each) => top(each) > top(list) + 50);
+        const place = () => Math.round(top(seen) - top(list));
         const before = place();
         const last = thread.get().messages.at(-1);
         arrived({ ...last, id: last.id + 1_000_000, localId: null, text: "At once" });
